@@ -1,0 +1,1 @@
+"""What a KMS key is: records, states, usage rules, ciphertext layout. Pure."""

@@ -1,0 +1,1 @@
+"""The operations of each service: one handler and one declaration each."""

@@ -1,0 +1,140 @@
+"""The vocabulary every operation is declared in: a call, its targets, its declaration."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from strongroom.identity.principal import Principal
+from strongroom.names import AccountId, Region
+from strongroom.ports import Entropy, ReadUnit, RootKey, Store
+
+if TYPE_CHECKING:
+    from strongroom.policy.evaluation import Decision
+
+ConditionContext = Mapping[str, "str | tuple[str, ...]"]
+"""Condition key (as documented; matched ignoring case) to its value, or a tuple for a multivalued key."""
+
+
+class Unit(Enum):
+    """How an operation meets the store."""
+
+    READ = "read"
+    """Answered from memory or a read; runs inline."""
+    WRITE = "write"
+    """Runs on the writer inside the transaction that also holds its audit event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What handlers may use of the world, constructed by the server."""
+
+    store: Store
+    root_key: RootKey
+    entropy: Entropy
+    key_memory: Any = None
+    """Opaque per-process memory of `operations/datakeys`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An authenticated, decoded and validated call, not yet authorized.
+
+    `request` holds only members the model knows, checked against their shapes; blobs are `bytes`.
+    """
+
+    service: str
+    operation: str
+    request: Mapping[str, Any]
+    principal: Principal
+    region: Region
+    received_at: dt.datetime
+    request_id: str
+    resources: Resources
+    context: ConditionContext = field(default_factory=dict)
+    """Condition keys of the request itself (aws:SourceIp, aws:PrincipalArn, …)."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What the handler wants in its audit record beyond the request: `resources` (list of
+    {accountId,type,ARN}), `extra_events` (one per secret of a batch: see audit.event)."""
+
+    @property
+    def account_id(self) -> AccountId:
+        """The caller's account."""
+        return self.principal.account_id
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePolicy:
+    """A resource-based policy attached to a target."""
+
+    document: str
+    delegates_to_account: bool = True
+    """True for secrets: the owner account's identity policies count by themselves. False for KMS keys:
+    they count only when this policy allows the account principal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing a call touches, and the action that must be allowed on it."""
+
+    action: str
+    """`secretsmanager:GetSecretValue`."""
+    resource: str
+    """Full ARN that policies are matched against; `*` for actions without a resource."""
+    owner_account: AccountId
+    shown_as: str = ""
+    """How a denial names the resource: what the caller sent. Empty: `resource`."""
+    record: Any = None
+    """The stored Secret, KmsKey or User; None when absent (authorization comes before 'not found')."""
+    resource_policies: tuple[ResourcePolicy, ...] = ()
+    context: ConditionContext = field(default_factory=dict)
+    """Condition keys of this target (secretsmanager:SecretId, aws:ResourceTag/…)."""
+    optional: bool = False
+    """True: a denial does not fail the call; the handler finds the target among `call.refused` and
+    answers for it alone (BatchGetSecretValue)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizedCall:
+    """A call whose every required target was allowed. Only `operations/authorize.py` makes one."""
+
+    call: Call
+    targets: tuple[Target, ...]
+    """Those allowed, in the order declared."""
+    refused: tuple[tuple[Target, Exception], ...] = ()
+    """Optional targets that were not, with the AccessDeniedException each deserves."""
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        return self.call.request
+
+    @property
+    def target(self) -> Target:
+        return self.targets[0]
+
+
+Targets = Callable[[Call, ReadUnit], Sequence[Target]]
+Handler = Callable[[AuthorizedCall, Any], "Mapping[str, Any] | None"]
+"""Second argument: the ReadUnit, or for Unit.WRITE the WriteUnit. Returns the response's members, absent
+ones left out; None for operations without output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Declares one operation. Without `targets` it does not load: authorization cannot be forgotten."""
+
+    name: str
+    action: str
+    """IAM action, `service:Name`; empty for operations AWS never authorizes (GetCallerIdentity)."""
+    unit: Unit
+    targets: Targets
+    handle: Handler
+    read_only: bool = True
+    """The audit record's readOnly."""
+    deviations: tuple[str, ...] = ()
+    """Where we knowingly differ from AWS or decided what AWS does not document: one sentence each; the
+    compatibility page prints them."""

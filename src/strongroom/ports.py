@@ -1,0 +1,240 @@
+"""What the inside needs from the outside world: Protocols only. Adapters live in store/, trail/, rootkey/."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from strongroom.identity.records import AccessKey, Account, User
+from strongroom.keys.records import Alias, KmsKey
+from strongroom.names import AccountId, Arn, Region, VersionId
+from strongroom.secret.records import Secret, SecretPolicy, SecretVersion
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    def now(self) -> dt.datetime:
+        """Return the present time, aware UTC."""
+        ...
+
+
+class Entropy(Protocol):
+    def token_bytes(self, size: int) -> bytes:
+        """Return `size` bytes from the operating system's secure source."""
+        ...
+
+    def below(self, bound: int) -> int:
+        """Return an unbiased integer in [0, bound)."""
+        ...
+
+
+class RootKey(Protocol):
+    """The key everything else hangs from. Its bytes never leave the implementation."""
+
+    def wrap(self, purpose: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:
+        """Return `plaintext` sealed under a subkey for `purpose`, bound to `context`."""
+        ...
+
+    def unwrap(self, purpose: str, sealed: bytes, context: Mapping[str, str]) -> bytes:
+        """Return what `wrap` was given. Raises IntegrityError when key, purpose, bytes or context differ."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[R]):
+    """A collection of small records in the store.
+
+    A record is found by (scope, key), or by (scope, alternate): both are unique. `scope` is what the
+    record belongs to (an account, an account and region, or "" for the whole room).
+    """
+
+    name: str
+    record_type: type[R]
+    scope: Callable[[R], str]
+    key: Callable[[R], str]
+    alternate: Callable[[R], str]
+
+
+def account_region(account_id: str, region: str) -> str:
+    """Return the scope of what belongs to one region of one account."""
+    return f"{account_id}/{region}"
+
+
+ACCOUNTS: Kind[Account] = Kind(
+    "account", Account, lambda _: "", lambda r: r.account_id, lambda r: r.account_id
+)
+USERS: Kind[User] = Kind(
+    "user", User, lambda r: r.account_id, lambda r: r.user_id, lambda r: r.user_name.lower()
+)
+ACCESS_KEYS: Kind[AccessKey] = Kind(
+    "access_key",
+    AccessKey,
+    lambda _: "",
+    lambda r: r.access_key_id,
+    # Scanning the prefix "<account>/<user id or root>/" lists one user's keys.
+    lambda r: f"{r.account_id}/{r.user_id or 'root'}/{r.access_key_id}",
+)
+KMS_KEYS: Kind[KmsKey] = Kind(
+    "kms_key",
+    KmsKey,
+    lambda r: account_region(r.account_id, r.region),
+    lambda r: r.key_id,
+    lambda r: r.key_id,
+)
+ALIASES: Kind[Alias] = Kind(
+    "alias",
+    Alias,
+    lambda r: account_region(r.arn.split(":")[4], r.arn.split(":")[3]),
+    lambda r: r.alias_name,
+    # Scanning the prefix "<key id>/" lists one key's aliases.
+    lambda r: f"{r.key_id}/{r.alias_name}",
+)
+SECRET_POLICIES: Kind[SecretPolicy] = Kind(
+    "secret_policy",
+    SecretPolicy,
+    lambda r: r.secret_arn,
+    lambda r: r.policy_name,
+    lambda r: r.policy_name,
+)
+
+
+class ReadUnit(Protocol):
+    """One call's view of the store. What it returns is at least as new as every write that was
+    acknowledged, by any process of the node, before the unit was opened (DESIGN promise 3)."""
+
+    def find(self, kind: Kind[R], scope: str, key: str) -> R | None: ...
+
+    def find_alternate(self, kind: Kind[R], scope: str, alternate: str) -> R | None: ...
+
+    def scan(
+        self, kind: Kind[R], scope: str, *, prefix: str = "", after: str = "", limit: int | None = None
+    ) -> list[R]:
+        """Return records whose *alternate* starts with `prefix` and is greater than `after`, in its order."""
+        ...
+
+    def secret(self, arn: str) -> Secret | None: ...
+
+    def secret_named(self, account_id: str, region: str, name: str) -> Secret | None: ...
+
+    def secrets(
+        self,
+        account_id: str,
+        region: str,
+        *,
+        sort_by: str = "created-date",
+        descending: bool = False,
+        after: tuple[Any, ...] | None = None,
+    ) -> Iterator[Secret]:
+        """Yield an account and region's secrets, those marked for deletion included.
+
+        `sort_by` is a ListSecrets SortBy value; ties are broken by ARN, so the order is total. `after` is
+        `sort_position(secret, sort_by)` of the last secret already seen; the walk goes on behind it, also
+        when that secret has gone since.
+        """
+        ...
+
+    def version(self, secret_arn: str, version_id: str) -> SecretVersion | None: ...
+
+    def versions(self, secret_arn: str) -> Sequence[SecretVersion]:
+        """Return all stored versions, oldest first."""
+        ...
+
+    def secrets_due_for_deletion(self, now: dt.datetime, limit: int) -> Sequence[Secret]:
+        """Return secrets, of all accounts, whose `deletion_at` is not after `now`."""
+        ...
+
+
+class WriteUnit(ReadUnit, Protocol):
+    """A unit inside a write transaction: it sees its own and all earlier writes, and is all or nothing."""
+
+    def save(self, kind: Kind[R], record: R) -> None:
+        """Insert or replace by (scope, key)."""
+        ...
+
+    def delete(self, kind: Kind[R], scope: str, key: str) -> None: ...
+
+    def save_secret(self, secret: Secret) -> None:
+        """Insert or replace by ARN. (account, region, name) must stay unique, else IntegrityError."""
+        ...
+
+    def delete_secret(self, arn: str) -> None:
+        """Remove the secret, its versions and its policies."""
+        ...
+
+    def save_version(self, version: SecretVersion) -> None:
+        """Insert or replace by (secret ARN, version id)."""
+        ...
+
+    def delete_version(self, secret_arn: str, version_id: str) -> None: ...
+
+    def record(self, event: bytes) -> None:
+        """Keep one audit event (JSON, one line) in this transaction; the keeper exports it to the trail."""
+        ...
+
+
+class Store(Protocol):
+    def read(self) -> ReadUnit:
+        """Open a read unit. Call on the thread that uses it; units are short and need no closing."""
+        ...
+
+    def write(self, work: Callable[[WriteUnit], T]) -> Future[T]:
+        """Run `work` on the writer; the future is done when its effects are on disk (or it raised).
+
+        Whatever `work` raises undoes its writes alone and comes back through the future. `work` may be
+        run together with others' work in one transaction; it must not block or call `write` itself.
+        """
+        ...
+
+    def touch(self, secret_arn: Arn, version_id: VersionId, day: dt.date) -> None:
+        """Note that a version was read on `day`. Returns at once; on disk within a second, and not lost by
+        a graceful stop. Repeats for the same day cost nothing."""
+        ...
+
+    def pending_events(self, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Return recorded events with sequence numbers above `after`, ascending and without gaps."""
+        ...
+
+    def drop_events(self, up_to: int) -> None:
+        """Remove exported events up to and including that sequence number."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Trail(Protocol):
+    """One process's own segment of the audit trail."""
+
+    def append(self, event: bytes) -> None:
+        """Write one event (JSON, one line) to the segment; it has left this process when this returns.
+
+        Raises ServiceUnavailableException when it cannot be written: no answer may leave then.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+__all__ = [
+    "ACCESS_KEYS",
+    "ACCOUNTS",
+    "ALIASES",
+    "KMS_KEYS",
+    "SECRET_POLICIES",
+    "USERS",
+    "AccountId",
+    "Clock",
+    "Entropy",
+    "Kind",
+    "ReadUnit",
+    "Region",
+    "RootKey",
+    "Store",
+    "Trail",
+    "WriteUnit",
+    "account_region",
+]

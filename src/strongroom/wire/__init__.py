@@ -1,0 +1,1 @@
+"""AWS's protocols: models compiled to decoders and encoders, signatures, faults."""
