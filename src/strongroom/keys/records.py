@@ -40,6 +40,8 @@ class KmsKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     multi_region: bool = False
     tags: Mapping[str, str] = {}
     deletion_at: dt.datetime | None = None
+    alias_names: tuple[str, ...] = ()
+    """Names of the aliases that point here, sorted: kms:ResourceAliases without a look into the store."""
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

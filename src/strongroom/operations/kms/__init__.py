@@ -1,0 +1,73 @@
+"""The operations of KMS that exist, and the reason for each that does not yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from strongroom.operations.call import Operation
+from strongroom.operations.kms import aliases, ciphers, keys, policies, tags
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    aliases.CREATE_ALIAS,
+    aliases.DELETE_ALIAS,
+    aliases.LIST_ALIASES,
+    aliases.UPDATE_ALIAS,
+    ciphers.DECRYPT,
+    ciphers.ENCRYPT,
+    ciphers.GENERATE_DATA_KEY,
+    ciphers.GENERATE_DATA_KEY_WITHOUT_PLAINTEXT,
+    ciphers.GENERATE_RANDOM,
+    ciphers.RE_ENCRYPT,
+    keys.CANCEL_KEY_DELETION,
+    keys.CREATE_KEY,
+    keys.DESCRIBE_KEY,
+    keys.DISABLE_KEY,
+    keys.ENABLE_KEY,
+    keys.LIST_KEYS,
+    keys.SCHEDULE_KEY_DELETION,
+    keys.UPDATE_KEY_DESCRIPTION,
+    policies.GET_KEY_POLICY,
+    policies.LIST_KEY_POLICIES,
+    policies.PUT_KEY_POLICY,
+    tags.LIST_RESOURCE_TAGS,
+    tags.TAG_RESOURCE,
+    tags.UNTAG_RESOURCE,
+)
+
+_CAPABILITY: Final = "Comes with the KMS capability."
+_STORES: Final = "Custom key stores are not planned: key material lives under this server's own root key."
+
+UNSUPPORTED: Final[dict[str, str]] = {
+    "ConnectCustomKeyStore": _STORES,
+    "CreateCustomKeyStore": _STORES,
+    "CreateGrant": _CAPABILITY,
+    "Decapsulate": _CAPABILITY,
+    "DeleteCustomKeyStore": _STORES,
+    "DeleteImportedKeyMaterial": _CAPABILITY,
+    "DeriveSharedSecret": _CAPABILITY,
+    "DescribeCustomKeyStores": _STORES,
+    "DisableKeyRotation": _CAPABILITY,
+    "DisconnectCustomKeyStore": _STORES,
+    "EnableKeyRotation": _CAPABILITY,
+    "Encapsulate": _CAPABILITY,
+    "GenerateDataKeyPair": _CAPABILITY,
+    "GenerateDataKeyPairWithoutPlaintext": _CAPABILITY,
+    "GenerateMac": _CAPABILITY,
+    "GetKeyLastUsage": _CAPABILITY,
+    "GetKeyRotationStatus": _CAPABILITY,
+    "GetParametersForImport": _CAPABILITY,
+    "GetPublicKey": _CAPABILITY,
+    "ImportKeyMaterial": _CAPABILITY,
+    "ListGrants": _CAPABILITY,
+    "ListKeyRotations": _CAPABILITY,
+    "ListRetirableGrants": _CAPABILITY,
+    "ReplicateKey": _CAPABILITY,
+    "RetireGrant": _CAPABILITY,
+    "RevokeGrant": _CAPABILITY,
+    "RotateKeyOnDemand": _CAPABILITY,
+    "Sign": _CAPABILITY,
+    "UpdateCustomKeyStore": _STORES,
+    "UpdatePrimaryRegion": _CAPABILITY,
+    "Verify": _CAPABILITY,
+    "VerifyMac": _CAPABILITY,
+}

@@ -1,0 +1,294 @@
+"""Making, describing and retiring KMS keys. Source: fact sheet kms sections 3, 4, 5 and 12."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from strongroom.errors import (
+    UnsupportedOperationException,
+    ValidationException,
+)
+from strongroom.keys import states
+from strongroom.keys.policies import default_key_policy
+from strongroom.keys.records import KmsKey
+from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.operations.kms import messages
+from strongroom.operations.kms.material import new_key
+from strongroom.operations.kms.paging import page_members, page_size, parse_marker
+from strongroom.operations.kms.policies import verify_key_policy
+from strongroom.operations.kms.resolution import managed, note_key, on_key, present, without_resource
+from strongroom.operations.kms.tags import tag_context, tagged
+from strongroom.ports import KMS_KEYS, ReadUnit, WriteUnit, account_region
+
+SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
+ENCRYPT_DECRYPT: Final = "ENCRYPT_DECRYPT"
+ONLY_SYMMETRIC: Final = "KeySpec {spec} is not supported; the only supported key spec is SYMMETRIC_DEFAULT."
+ONLY_AWS_KMS: Final = "Key origin {origin} is not supported; the only supported origin is AWS_KMS."
+NO_MULTI_REGION: Final = "Multi-Region keys are not supported."
+NO_CUSTOM_STORE: Final = "Custom key stores are not supported."
+
+
+def key_metadata(key: KmsKey) -> dict[str, Any]:
+    """Return the KeyMetadata structure of a key."""
+    metadata: dict[str, Any] = {
+        "AWSAccountId": key.account_id,
+        "KeyId": key.key_id,
+        "Arn": key.arn,
+        "CreationDate": key.created_at,
+        "Enabled": key.state == states.ENABLED,
+        "Description": key.description,
+        "KeyUsage": key.usage,
+        "KeyState": key.state,
+        "Origin": key.origin,
+        "KeyManager": key.manager,
+        "CustomerMasterKeySpec": key.spec,
+        "KeySpec": key.spec,
+        "EncryptionAlgorithms": [key.spec],
+        "MultiRegion": key.multi_region,
+        "CurrentKeyMaterialId": key.materials[-1].material_id,
+    }
+    if key.deletion_at is not None:
+        metadata["DeletionDate"] = key.deletion_at
+    return metadata
+
+
+def _create_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
+    request = call.request
+    context: dict[str, str | tuple[str, ...]] = {
+        "kms:CallerAccount": call.account_id,
+        "kms:KeySpec": _spec(request),
+        "kms:KeyUsage": request.get("KeyUsage", ENCRYPT_DECRYPT),
+        "kms:KeyOrigin": request.get("Origin", "AWS_KMS"),
+        "kms:MultiRegion": "true" if request.get("MultiRegion") else "false",
+        "kms:BypassPolicyLockoutSafetyCheck": _bypass(request),
+        **tag_context(request.get("Tags")),
+    }
+    return (Target("kms:CreateKey", "*", call.account_id, context=context),)
+
+
+def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
+    """Save a new, enabled, symmetric key.
+
+    Raises:
+        ValidationException: KeyUsage is absent or does not fit the key spec.
+        UnsupportedOperationException: a spec, origin or store this service does not have.
+        TagException, LimitExceededException, MalformedPolicyDocumentException: see tags and policies.
+    """
+    call, request = authorized.call, authorized.request
+    spec, usage = _spec(request), request.get("KeyUsage")
+    if spec != SYMMETRIC:
+        if usage is None:
+            raise ValidationException(messages.KEY_USAGE_REQUIRED)
+        raise UnsupportedOperationException(ONLY_SYMMETRIC.format(spec=spec))
+    if usage not in (None, ENCRYPT_DECRYPT):
+        raise ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+    if request.get("CustomKeyStoreId") is not None or request.get("XksKeyId") is not None:
+        raise UnsupportedOperationException(NO_CUSTOM_STORE)
+    origin = request.get("Origin", "AWS_KMS")
+    if origin != "AWS_KMS":
+        raise UnsupportedOperationException(ONLY_AWS_KMS.format(origin=origin))
+    if request.get("MultiRegion"):
+        raise UnsupportedOperationException(NO_MULTI_REGION)
+    policy = request.get("Policy")
+    key = new_key(
+        account_id=call.account_id,
+        region=call.region,
+        policy=default_key_policy(call.account_id) if policy is None else policy,
+        now=call.received_at,
+        entropy=call.resources.entropy,
+        root_key=call.resources.root_key,
+    )
+    key = msgspec.structs.replace(
+        key, description=request.get("Description", ""), tags=tagged({}, request.get("Tags") or ())
+    )
+    if policy is not None:
+        verify_key_policy(call, unit, key, policy, bypass=bool(request.get("BypassPolicyLockoutSafetyCheck")))
+    unit.save(KMS_KEYS, note_key(call, key))
+    return {"KeyMetadata": key_metadata(key)}
+
+
+def describe_key(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
+    return {"KeyMetadata": key_metadata(note_key(authorized.call, present(authorized.target)))}
+
+
+def list_keys(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
+    call, request = authorized.call, authorized.request
+    size = page_size(request, 100, 1000)
+    owners = request.get("ResourceOwners")
+    after = parse_marker(request)
+    scope = account_region(call.account_id, call.region)
+    found: list[KmsKey] = []
+    # Keys left out of the answer (gone, or other owners are asked for) must not shorten a page to nothing.
+    while len(found) <= size:
+        rows = unit.scan(KMS_KEYS, scope, after=after, limit=size + 1)
+        found += [k for k in rows if _listed(k, owners, call.received_at)]
+        if len(rows) <= size:
+            break
+        after = rows[-1].key_id
+    found = found[: size + 1]
+    page = found[:size]
+    entries = [{"KeyId": key.key_id, "KeyArn": key.arn} for key in page]
+    return {"Keys": entries, **page_members(found, size, page[-1].key_id if page else "")}
+
+
+def enable_key(authorized: AuthorizedCall, unit: WriteUnit) -> None:
+    _set_state(authorized, unit, states.ENABLED)
+
+
+def disable_key(authorized: AuthorizedCall, unit: WriteUnit) -> None:
+    _set_state(authorized, unit, states.DISABLED)
+
+
+def update_key_description(authorized: AuthorizedCall, unit: WriteUnit) -> None:
+    key = note_key(authorized.call, managed(authorized.target))
+    states.verify_not_pending_deletion(key)
+    unit.save(KMS_KEYS, msgspec.structs.replace(key, description=authorized.request["Description"]))
+
+
+def schedule_key_deletion(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
+    """Put the key out of use now and have it gone when the window ends.
+
+    Raises:
+        ValidationException: PendingWindowInDays is not 7 to 30.
+        KMSInvalidStateException: the key is pending deletion already.
+    """
+    call = authorized.call
+    days = authorized.request.get("PendingWindowInDays", states.DEFAULT_PENDING_WINDOW_DAYS)
+    if days < states.MINIMUM_PENDING_WINDOW_DAYS:
+        raise ValidationException(_window_text("greater", states.MINIMUM_PENDING_WINDOW_DAYS, days))
+    if days > states.MAXIMUM_PENDING_WINDOW_DAYS:
+        raise ValidationException(_window_text("less", states.MAXIMUM_PENDING_WINDOW_DAYS, days))
+    key = note_key(call, managed(authorized.target))
+    states.verify_not_pending_deletion(key)
+    deletion_at = call.received_at + dt.timedelta(days=days)
+    unit.save(KMS_KEYS, msgspec.structs.replace(key, state=states.PENDING_DELETION, deletion_at=deletion_at))
+    return {
+        "KeyId": key.arn,
+        "DeletionDate": deletion_at,
+        "KeyState": states.PENDING_DELETION,
+        "PendingWindowInDays": days,
+    }
+
+
+def cancel_key_deletion(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
+    """Keep the key; it stays out of use (Disabled) until EnableKey."""
+    key = note_key(authorized.call, managed(authorized.target))
+    states.verify_pending_deletion(key)
+    unit.save(KMS_KEYS, msgspec.structs.replace(key, state=states.DISABLED, deletion_at=None))
+    return {"KeyId": key.arn}
+
+
+def _set_state(authorized: AuthorizedCall, unit: WriteUnit, state: str) -> None:
+    key = note_key(authorized.call, managed(authorized.target))
+    states.verify_not_pending_deletion(key)
+    if key.state != state:
+        unit.save(KMS_KEYS, msgspec.structs.replace(key, state=state))
+
+
+def _spec(request: Mapping[str, Any]) -> str:
+    return str(request.get("KeySpec") or request.get("CustomerMasterKeySpec") or SYMMETRIC)
+
+
+def _bypass(request: Mapping[str, Any]) -> str:
+    return "true" if request.get("BypassPolicyLockoutSafetyCheck") else "false"
+
+
+def _listed(key: KmsKey, owners: Sequence[str] | None, now: dt.datetime) -> bool:
+    return not states.is_gone(key, now) and (owners is None or "SELF" in owners)
+
+
+def _window_text(bound: str, limit: int, days: int) -> str:
+    return messages.constraint(
+        "pendingWindowInDays", f"Member must have value {bound} than or equal to {limit}", days
+    )
+
+
+CREATE_KEY = Operation(
+    name="CreateKey",
+    action="kms:CreateKey",
+    unit=Unit.WRITE,
+    targets=_create_targets,
+    handle=create_key,
+    read_only=False,
+    deviations=(
+        "Only symmetric encryption keys (SYMMETRIC_DEFAULT, AWS_KMS origin, single-Region) can be made; "
+        "other specs, origins and stores answer UnsupportedOperationException.",
+        "Principals named in a key policy are not checked for existence.",
+    ),
+)
+DESCRIBE_KEY = Operation(
+    name="DescribeKey",
+    action="kms:DescribeKey",
+    unit=Unit.READ,
+    targets=on_key("kms:DescribeKey", aliases=True, cross_account=True),
+    handle=describe_key,
+    deviations=(
+        "A key or alias that does not exist answers NotFoundException only to callers whose identity "
+        "policies allow the action on it; others hear AccessDeniedException.",
+    ),
+)
+LIST_KEYS = Operation(
+    name="ListKeys",
+    action="kms:ListKeys",
+    unit=Unit.READ,
+    targets=without_resource("kms:ListKeys"),
+    handle=list_keys,
+    deviations=("No keys are shared through Resource Access Manager: OTHER_ACCOUNTS_VIA_RAM adds none.",),
+)
+ENABLE_KEY = Operation(
+    name="EnableKey",
+    action="kms:EnableKey",
+    unit=Unit.WRITE,
+    targets=on_key("kms:EnableKey"),
+    handle=enable_key,
+    read_only=False,
+)
+DISABLE_KEY = Operation(
+    name="DisableKey",
+    action="kms:DisableKey",
+    unit=Unit.WRITE,
+    targets=on_key("kms:DisableKey"),
+    handle=disable_key,
+    read_only=False,
+)
+UPDATE_KEY_DESCRIPTION = Operation(
+    name="UpdateKeyDescription",
+    action="kms:UpdateKeyDescription",
+    unit=Unit.WRITE,
+    targets=on_key("kms:UpdateKeyDescription"),
+    handle=update_key_description,
+    read_only=False,
+)
+
+
+def _schedule_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
+    days = call.request.get("PendingWindowInDays", states.DEFAULT_PENDING_WINDOW_DAYS)
+    return on_key(
+        "kms:ScheduleKeyDeletion", context={"kms:ScheduleKeyDeletionPendingWindowInDays": str(days)}
+    )(call, unit)
+
+
+SCHEDULE_KEY_DELETION = Operation(
+    name="ScheduleKeyDeletion",
+    action="kms:ScheduleKeyDeletion",
+    unit=Unit.WRITE,
+    targets=_schedule_targets,
+    handle=schedule_key_deletion,
+    read_only=False,
+    deviations=(
+        "From the deletion date on the key exists for no call; its sealed record is not yet erased from the "
+        "store, which comes with the KMS capability.",
+    ),
+)
+CANCEL_KEY_DELETION = Operation(
+    name="CancelKeyDeletion",
+    action="kms:CancelKeyDeletion",
+    unit=Unit.WRITE,
+    targets=on_key("kms:CancelKeyDeletion"),
+    handle=cancel_key_deletion,
+    read_only=False,
+)

@@ -1,0 +1,87 @@
+"""KMS's texts that clients may match; in brackets their section in fact sheet kms, MEM as marked there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# [9] MEM: the blob's key is absent, elsewhere, or another account's and not permitted.
+UNREACHABLE_CIPHERTEXT: Final = (
+    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
+    "or you are not allowed to access."
+)
+# [3] Decrypt with the KeyId of another key.
+INCORRECT_KEY: Final = "The key ID in the request does not identify a CMK that can perform this operation."
+# [3] recorded by localstack.
+DRY_RUN: Final = "The request would have succeeded, but the DryRun option is set."
+# [3] MEM: GenerateDataKey with neither or both of KeySpec and NumberOfBytes.
+DATA_KEY_SIZE: Final = "Please specify either number of bytes or key spec."
+# [3] GenerateRandom.
+NUMBER_OF_BYTES_REQUIRED: Final = "NumberOfBytes is required."
+# [3] CreateKey of another spec without KeyUsage.
+KEY_USAGE_REQUIRED: Final = (
+    "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
+)
+# [2] recorded by localstack.
+ALIAS_PREFIX_REQUIRED: Final = (
+    'Alias must start with the prefix "alias/". Please see '
+    "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+)
+# [3] PutKeyPolicy, CreateKey.
+POLICY_LOCKS_OUT: Final = "The new key policy will not allow you to update the key policy in the future."
+# [3] tags.
+DUPLICATE_TAG_KEYS: Final = "Duplicate tag keys"
+TOO_MANY_TAGS: Final = "Too many tags"
+RESERVED_TAG_KEY: Final = "Tags beginning with aws: are reserved"
+# Not established [11]; ours.
+RESERVED_ALIAS: Final = "Alias names that begin with alias/aws/ are reserved for AWS managed keys."
+INVALID_ALIAS_NAME: Final = "The specified alias name is not valid."
+AWS_MANAGED_KEY: Final = "This operation is not permitted on an AWS managed key."
+INVALID_MARKER: Final = "The specified marker is not valid."
+INVALID_GRANT_TOKEN: Final = "The specified grant token is not valid."
+POLICY_NAME: Final = "Invalid policy name; the only valid policy name is default"
+CONTEXT_TOO_LARGE: Final = "The encryption context is larger than 8192 bytes."
+
+
+def invalid_key_id(text: str) -> str:
+    """[2] recorded by localstack."""
+    return f"Invalid keyId '{text}'"
+
+
+def no_such_key(key_arn: str) -> str:
+    """[2] recorded by localstack: the ARN also when a bare id was sent."""
+    return f"Key '{key_arn}' does not exist"
+
+
+def no_such_alias(alias_arn: str) -> str:
+    """[2] MEM."""
+    return f"Alias {alias_arn} is not found."
+
+
+def alias_exists(alias_arn: str) -> str:
+    """[3]."""
+    return f"An alias with the name {alias_arn} already exists"
+
+
+def not_reachable(caller_arn: str, action: str, key_arn: str) -> str:
+    """Another account's key and an operation for the owner only; wording recalled, not established."""
+    return (
+        f"User: {caller_arn} is not authorized to perform: {action} on resource: {key_arn} because the "
+        "resource does not exist in this Region, no resource-based policies allow access, or a "
+        "resource-based policy explicitly denies access"
+    )
+
+
+def null_member(member: str) -> str:
+    """The platform's text for a required member that is absent (fact sheet secretsmanager section 1)."""
+    return (
+        f"1 validation error detected: Value at '{member}' failed to satisfy constraint: "
+        "Member must not be null"
+    )
+
+
+def constraint(member: str, constraint_text: str, value: object | None = None) -> str:
+    """The platform's validation pattern, for limits the model does not state."""
+    shown = "Value" if value is None else f"Value '{value}'"
+    return (
+        f"1 validation error detected: {shown} at '{member}' failed to satisfy constraint: {constraint_text}"
+    )

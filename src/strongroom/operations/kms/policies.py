@@ -1,0 +1,135 @@
+"""Key policies. Source: fact sheet kms sections 3 and 5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from strongroom.errors import (
+    LimitExceededException,
+    MalformedPolicyDocumentException,
+    NotFoundException,
+)
+from strongroom.identity.principal import Principal, PrincipalType
+from strongroom.keys.policies import POLICY_NAME
+from strongroom.keys.records import KmsKey
+from strongroom.names import root_arn
+from strongroom.operations import authorize
+from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.operations.kms import messages
+from strongroom.operations.kms.resolution import (
+    key_target,
+    managed,
+    named_key,
+    note_key,
+    on_key,
+    present,
+)
+from strongroom.policy.document import (
+    KEY_POLICY_SIZE,
+    PolicyKind,
+    PolicySyntaxError,
+    fits,
+    parse_policy,
+)
+from strongroom.ports import KMS_KEYS, ReadUnit, WriteUnit
+
+POLICY_TOO_LONG: Final = "The key policy document exceeds the quota of 32768 characters."
+
+
+def verify_key_policy(call: Call, unit: ReadUnit, key: KmsKey, policy: str, *, bypass: bool) -> None:
+    """Pass when `policy` may become the key's policy.
+
+    Raises:
+        LimitExceededException: it is longer than 32,768 characters.
+        MalformedPolicyDocumentException: it is not a policy; or, unless `bypass`, neither the caller nor the
+            account could change it again.
+    """
+    if not fits(KEY_POLICY_SIZE, policy):
+        raise LimitExceededException(POLICY_TOO_LONG)
+    try:
+        parse_policy(policy, PolicyKind.KEY)
+    except PolicySyntaxError as exc:
+        raise MalformedPolicyDocumentException(exc.message) from exc
+    if bypass:
+        return
+    target = key_target(call, msgspec.structs.replace(key, policy=policy), "kms:PutKeyPolicy")
+    # A policy that leaves the key to its account keeps it changeable, whatever this caller may do by itself.
+    if not any(authorize.allowed(each, unit, target).allowed for each in (_as_account(call), call)):
+        raise MalformedPolicyDocumentException(messages.POLICY_LOCKS_OUT)
+
+
+def _as_account(call: Call) -> Call:
+    """Return the call as the account's root user would make it."""
+    arn = root_arn(call.account_id)
+    root = Principal(PrincipalType.ROOT, call.account_id, arn, call.account_id, call.principal.access_key_id)
+    who = {
+        "aws:PrincipalArn": arn,
+        "aws:PrincipalType": PrincipalType.ROOT.value,
+        "aws:userid": call.account_id,
+    }
+    kept = {name: value for name, value in call.context.items() if name.lower() != "aws:username"}
+    return replace(call, principal=root, context={**kept, **who})
+
+
+def _put_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
+    bypass = "true" if call.request.get("BypassPolicyLockoutSafetyCheck") else "false"
+    context = {"kms:BypassPolicyLockoutSafetyCheck": bypass}
+    return (named_key(call, unit, call.request["KeyId"], "kms:PutKeyPolicy", context=context),)
+
+
+def put_key_policy(authorized: AuthorizedCall, unit: WriteUnit) -> None:
+    call, request = authorized.call, authorized.request
+    _verify_name(request)
+    key = note_key(call, managed(authorized.target))
+    bypass = bool(request.get("BypassPolicyLockoutSafetyCheck"))
+    verify_key_policy(call, unit, key, request["Policy"], bypass=bypass)
+    unit.save(KMS_KEYS, msgspec.structs.replace(key, policy=request["Policy"]))
+
+
+def get_key_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
+    _verify_name(authorized.request)
+    key = note_key(authorized.call, present(authorized.target))
+    return {"Policy": key.policy, "PolicyName": POLICY_NAME}
+
+
+def list_key_policies(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
+    note_key(authorized.call, present(authorized.target))
+    return {"PolicyNames": [POLICY_NAME], "Truncated": False}
+
+
+def _verify_name(request: Mapping[str, Any]) -> None:
+    if request.get("PolicyName", POLICY_NAME) != POLICY_NAME:
+        raise NotFoundException(messages.POLICY_NAME)
+
+
+PUT_KEY_POLICY = Operation(
+    name="PutKeyPolicy",
+    action="kms:PutKeyPolicy",
+    unit=Unit.WRITE,
+    targets=_put_targets,
+    handle=put_key_policy,
+    read_only=False,
+    deviations=(
+        "Principals named in a key policy are not checked for existence.",
+        "The lockout check passes when the caller, or the account through its root principal, could change "
+        "the policy again.",
+    ),
+)
+GET_KEY_POLICY = Operation(
+    name="GetKeyPolicy",
+    action="kms:GetKeyPolicy",
+    unit=Unit.READ,
+    targets=on_key("kms:GetKeyPolicy"),
+    handle=get_key_policy,
+)
+LIST_KEY_POLICIES = Operation(
+    name="ListKeyPolicies",
+    action="kms:ListKeyPolicies",
+    unit=Unit.READ,
+    targets=on_key("kms:ListKeyPolicies"),
+    handle=list_key_policies,
+)

@@ -1,0 +1,67 @@
+"""The condition keys of one request, found ignoring case.
+
+Source: fact sheet iam sections 2 (key names) and 8 (which keys there are).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Context = Mapping[str, "str | tuple[str, ...]"]
+"""Condition key (any case) to its value, or to the values of a multivalued key."""
+
+
+def fold_key(key: str) -> str:
+    """Return `key` with the letters A to Z in lower case and every other character as it is.
+
+    SECURITY: `str.lower` turns some non-ASCII letters into ASCII ones (KELVIN SIGN into `k`), which would
+    let a look-alike tag key stand in for the one a policy names.
+    """
+    if key.isascii():
+        return key.lower()
+    return key.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+class ContextKeys:
+    """Looks keys up in a context; the context is folded once, and only if a policy asks for a key."""
+
+    __slots__ = ("_context", "_folded")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._folded: dict[str, str | tuple[str, ...]] | None = None
+
+    def values(self, folded_key: str) -> str | tuple[str, ...] | None:
+        """Return what the request carries under a key (already folded); None when absent or empty.
+
+        Spellings of one key that differ in case only, with different values, count as one key with several
+        values: a test meant for one value then cannot be evaluated (which is safe), instead of depending
+        on which of them comes first.
+        """
+        folded = self._folded
+        if folded is None:
+            folded = self._folded = _fold(self._context)
+        found = folded.get(folded_key)
+        return None if found == () else found
+
+    def single(self, folded_key: str) -> str | None:
+        """Return the one value of a key; None when absent or when there are several."""
+        found = self.values(folded_key)
+        if found is None or isinstance(found, str):
+            return found
+        return found[0] if len(found) == 1 else None
+
+
+def _fold(context: Context) -> dict[str, str | tuple[str, ...]]:
+    if "".join(context).isascii():
+        folded = {key.lower(): value for key, value in context.items()}
+    else:
+        folded = {fold_key(key): value for key, value in context.items()}
+    if len(folded) == len(context):
+        return folded
+    merged: dict[str, tuple[str, ...]] = {}
+    for key, value in context.items():
+        name = fold_key(key)
+        values = (value,) if isinstance(value, str) else value
+        merged[name] = tuple(dict.fromkeys(merged.get(name, ()) + values))
+    return dict(merged)

@@ -1,0 +1,191 @@
+"""What RotateSecret and CancelRotateSecret do to a secret's rotation configuration. Pure rules.
+
+Source: fact sheet rotation sections 1, 2, 3, 5 and 11.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from strongroom.errors import InvalidParameterException, InvalidRequestException
+from strongroom.names import AWSCURRENT, AWSPENDING, Arn, VersionId, is_account_id, is_region, parse_arn
+from strongroom.secret.records import Rotation, RotationRules, Secret
+from strongroom.secret.schedule import (
+    MAX_RATE_DAYS,
+    Schedule,
+    automatically_after_days,
+    every_days,
+    next_rotation_date,
+    parse_duration,
+    parse_schedule,
+)
+
+# Recorded (fact sheet rotation section 1).
+NO_FUNCTION: Final = "No Lambda rotation function ARN is associated with this secret."
+# Seen by many clients (same section).
+NOT_COMPLETE: Final = "A previous rotation isn't complete. That rotation will be reattempted."
+# Ours: the rules are documented, the texts are not on record.
+BOTH_SCHEDULES: Final = (
+    "You can't specify both AutomaticallyAfterDays and ScheduleExpression in RotationRules. Choose one."
+)
+NO_SCHEDULE: Final = "RotationRules must contain AutomaticallyAfterDays or ScheduleExpression."
+DAYS_OUT_OF_RANGE: Final = "AutomaticallyAfterDays must be between 1 and 1000 (inclusive)."
+NOT_A_FUNCTION: Final = "The RotationLambdaARN {!r} is not the ARN of a Lambda function."
+NO_FUNCTION_HERE: Final = (
+    "You can't specify RotationLambdaARN for a secret that uses managed rotation. Omit RotationLambdaARN."
+)
+ONLY_EXTERNAL: Final = (
+    "You can specify ExternalSecretRotationMetadata and ExternalSecretRotationRoleArn only for a managed "
+    "external secret."
+)
+METADATA_INCOMPLETE: Final = "Every item of ExternalSecretRotationMetadata must have a Key and a Value."
+NOT_A_ROLE: Final = "The ExternalSecretRotationRoleArn {!r} is not the ARN of an IAM role."
+NEVER_CONFIGURED: Final = (
+    "You can't cancel rotation for this secret because rotation has never been configured for it."
+)
+
+_FUNCTION: Final = re.compile(r"function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?")
+_ROLE: Final = re.compile(r"role/[\w+=,.@/-]{1,576}", re.ASCII)
+
+
+def configured(secret: Secret, request: Mapping[str, Any], now: dt.datetime) -> Rotation:
+    """Return the rotation of `secret` after RotateSecret with `request`: on, and scheduled from `now`.
+
+    What the request names replaces what is stored; the rest stays.
+
+    Raises:
+        InvalidParameterException: rules that are incomplete, contradictory or out of range; an ARN of the
+            wrong kind; a function for a managed secret; external settings for another secret.
+        InvalidRequestException: a rotation is not complete; or no function is named, and none stored, for a
+            secret that needs one.
+    """
+    stored = secret.rotation or Rotation(enabled=False)
+    asked = request.get("RotationRules")
+    rules = stored.rules if asked is None else parse_rules(asked)
+    function_arn = request.get("RotationLambdaARN") or None
+    managed = secret.type is not None or secret.owning_service is not None
+    if function_arn is not None:
+        if managed:
+            raise InvalidParameterException(NO_FUNCTION_HERE)
+        if not is_function_arn(function_arn):
+            raise InvalidParameterException(NOT_A_FUNCTION.format(function_arn))
+    metadata, role = _external(secret, request)
+    if pending_version(secret) is not None:
+        raise InvalidRequestException(NOT_COMPLETE)
+    function_arn = function_arn or stored.function_arn
+    if function_arn is None and not managed:
+        raise InvalidRequestException(NO_FUNCTION)
+    return Rotation(
+        enabled=True,
+        function_arn=function_arn,
+        rules=rules,
+        external_metadata=stored.external_metadata if metadata is None else metadata,
+        external_role_arn=role or stored.external_role_arn,
+        last_rotated_at=stored.last_rotated_at,
+        next_rotation_at=next_date(rules, now),
+    )
+
+
+def cancelled(rotation: Rotation | None) -> Rotation:
+    """Return the rotation turned off: its configuration stays, its next date does not.
+
+    Raises:
+        InvalidRequestException: rotation was never configured.
+    """
+    if rotation is None:
+        raise InvalidRequestException(NEVER_CONFIGURED)
+    return replace(rotation, enabled=False, next_rotation_at=None)
+
+
+def rescheduled(rotation: Rotation | None, now: dt.datetime) -> Rotation | None:
+    """Return the rotation after AWSCURRENT moved at `now`, by rotation or by hand: its next date is new.
+
+    A manual change counts as a rotation for the schedule and does not change LastRotatedDate.
+    """
+    if rotation is None or not rotation.enabled:
+        return rotation
+    return replace(rotation, next_rotation_at=next_date(rotation.rules, now))
+
+
+def pending_version(secret: Secret) -> VersionId | None:
+    """Return the version of a rotation that is not complete: AWSPENDING, if it is not AWSCURRENT too."""
+    pending = secret.labels.get(AWSPENDING)
+    return None if pending == secret.labels.get(AWSCURRENT) else pending
+
+
+def parse_rules(asked: Mapping[str, Any]) -> RotationRules:
+    """Return RotationRules to be stored; beside an expression stands the AutomaticallyAfterDays it amounts to.
+
+    Raises:
+        InvalidParameterException: both or neither way to give a schedule, or one that is not valid.
+    """
+    days, expression = asked.get("AutomaticallyAfterDays"), asked.get("ScheduleExpression")
+    duration = asked.get("Duration")
+    if days is not None and expression is not None:
+        raise InvalidParameterException(BOTH_SCHEDULES)
+    if expression is not None:
+        schedule = parse_schedule(expression)
+        days = automatically_after_days(schedule)
+    elif days is not None:
+        if not 1 <= days <= MAX_RATE_DAYS:
+            raise InvalidParameterException(DAYS_OUT_OF_RANGE)
+        schedule = every_days(days)
+    else:
+        raise InvalidParameterException(NO_SCHEDULE)
+    if duration is not None:
+        parse_duration(duration, schedule)
+    return RotationRules(automatically_after_days=days, duration=duration, schedule_expression=expression)
+
+
+def schedule_of(rules: RotationRules) -> tuple[Schedule, int | None]:
+    """Return stored rules as a schedule and its windows' hours; None for the default window."""
+    if rules.schedule_expression is not None:
+        schedule = parse_schedule(rules.schedule_expression)
+    else:
+        schedule = every_days(rules.automatically_after_days or MAX_RATE_DAYS)
+    return schedule, None if rules.duration is None else parse_duration(rules.duration, schedule)
+
+
+def next_date(rules: RotationRules | None, now: dt.datetime) -> dt.datetime | None:
+    """Return NextRotationDate for a secret rotated at `now`; None without a schedule."""
+    if rules is None:
+        return None
+    schedule, duration = schedule_of(rules)
+    return next_rotation_date(schedule, duration, now)
+
+
+def is_function_arn(text: str) -> bool:
+    """True for the ARN of a Lambda function of any account and region, with or without a qualifier."""
+    arn = parse_arn(text)
+    return (
+        arn is not None
+        and arn.service == "lambda"
+        and is_region(arn.region)
+        and is_account_id(arn.account_id)
+        and _FUNCTION.fullmatch(arn.resource) is not None
+    )
+
+
+def _external(
+    secret: Secret, request: Mapping[str, Any]
+) -> tuple[tuple[tuple[str, str], ...] | None, Arn | None]:
+    """Return the metadata and role of a managed external secret that a request names; None where it does not."""
+    items: Sequence[Mapping[str, str]] | None = request.get("ExternalSecretRotationMetadata")
+    role: str | None = request.get("ExternalSecretRotationRoleArn")
+    if (items is not None or role is not None) and secret.type is None:
+        raise InvalidParameterException(ONLY_EXTERNAL)
+    if role is not None:
+        arn = parse_arn(role)
+        if arn is None or arn.service != "iam" or not _ROLE.fullmatch(arn.resource):
+            raise InvalidParameterException(NOT_A_ROLE.format(role))
+    if items is None:
+        return None, None if role is None else Arn(role)
+    if any("Key" not in item or "Value" not in item for item in items):
+        raise InvalidParameterException(METADATA_INCOMPLETE)
+    metadata = tuple((item["Key"], item["Value"]) for item in items)
+    return metadata, None if role is None else Arn(role)
