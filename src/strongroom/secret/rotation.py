@@ -119,7 +119,7 @@ def pending_version(secret: Secret) -> VersionId | None:
 
 
 def parse_rules(asked: Mapping[str, Any]) -> RotationRules:
-    """Return RotationRules to be stored; beside an expression stands the AutomaticallyAfterDays it amounts to.
+    """Return RotationRules to be stored, beside an expression the AutomaticallyAfterDays it amounts to.
 
     Raises:
         InvalidParameterException: both or neither way to give a schedule, or one that is not valid.
@@ -174,7 +174,7 @@ def is_function_arn(text: str) -> bool:
 def _external(
     secret: Secret, request: Mapping[str, Any]
 ) -> tuple[tuple[tuple[str, str], ...] | None, Arn | None]:
-    """Return the metadata and role of a managed external secret that a request names; None where it does not."""
+    """Return the metadata and role of a managed external secret, each None where the request has none."""
     items: Sequence[Mapping[str, str]] | None = request.get("ExternalSecretRotationMetadata")
     role: str | None = request.get("ExternalSecretRotationRoleArn")
     if (items is not None or role is not None) and secret.type is None:

@@ -11,6 +11,7 @@ StopReplicationToReplica, CreateSecret.CrossAccountPrimaryARN); fact sheet secre
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -61,6 +62,7 @@ _DISASSOCIATE: Final = "secretsmanager:DisassociateCrossAccountReplica"
 _GET_VALUE: Final = "secretsmanager:GetSecretValue"
 _PASS_ROLE: Final = "iam:PassRole"
 
+_COMPLETE: Final = re.compile(r"secret:.+-[A-Za-z0-9]{6}")
 _EXCLUDED: Final = (
     "SecretString",
     "SecretBinary",
@@ -255,14 +257,14 @@ def cross_account_replicas(secret: Secret) -> list[dict[str, Any]]:
 
 
 def _elsewhere(text: str, region: str, account_id: str) -> ParsedArn | None:
-    """Return the ARN of a secret in the same region and partition but another account; else None."""
+    """Return the complete ARN of a secret in the same region and partition but another account; or None."""
     arn = parse_arn(text)
     if (
         arn is None
         or (arn.service, arn.region, arn.partition) != ("secretsmanager", region, partition_of(region))
         or arn.account_id == account_id
         or not is_account_id(arn.account_id)
-        or not arn.resource.startswith("secret:")
+        or not _COMPLETE.fullmatch(arn.resource)
     ):
         return None
     return arn

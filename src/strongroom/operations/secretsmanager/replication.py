@@ -1,4 +1,5 @@
-"""ReplicateSecretToRegions, RemoveRegionsFromReplication, StopReplicationToReplica: replicas in other regions.
+"""Replicas in other regions: ReplicateSecretToRegions, RemoveRegionsFromReplication, and
+StopReplicationToReplica, which is for replicas in other accounts too.
 
 Source: fact sheets secretsmanager section 6 (Replication), iam section 6; service model.
 """

@@ -108,22 +108,24 @@ ROTATE_SECRET = Operation(
     deviations=(
         "Rotation is not carried out yet: the configuration is validated, stored and scheduled "
         "(RotationEnabled, RotationRules, NextRotationDate), but no function is invoked, neither at once nor "
-        "at the scheduled time. The VersionId in the answer is the ClientRequestToken; no version of that id "
-        "is created, no AWSPENDING label is attached, AWSCURRENT does not move and LastRotatedDate is not set.",
+        "at the scheduled time, so a NextRotationDate can pass. The VersionId in the answer is the "
+        "ClientRequestToken; no version of that id is created, no AWSPENDING label is attached, AWSCURRENT "
+        "does not move and LastRotatedDate is not set.",
         "RotateImmediately makes no difference yet; its testSecret run does not take place.",
         "Any well-formed Lambda function ARN of any account and region is accepted; whether the function "
         "exists and lets Secrets Manager invoke it is not checked.",
         "lambda:InvokeFunction is asked of the caller's own policies only, also for a function of another "
-        "account.",
+        "account, and of the stored function when the call names none.",
         "The texts refusing rotation rules, schedule expressions and durations are our own.",
-        "cron(): the hours are one hour or an increment; ranges that run backwards are refused; <DAY>L stands "
-        "in either day field; rotations may be 371 days (53 weeks) apart at most.",
-        "rate() accepts singular and plural units alike, up to 1000 days. In hours, windows open at multiples "
-        "of the rate counted from 1970-01-01T00:00Z; in days, at midnight so many days after the last rotation "
-        "or change of the value. A window that would reach into the next UTC day ends at midnight.",
+        "cron(): the hours are one hour or an increment; ranges that run backwards are refused; "
+        "<DAY>L may stand in either day field; rotations may be 371 days (53 weeks) apart at most.",
+        "rate() accepts singular and plural units alike, up to 1000 days. In hours, windows open at "
+        "multiples of the rate counted from 1970-01-01T00:00Z; in days, at midnight so many days after the "
+        "last rotation or change of the value. A window that would reach into the next UTC day ends at "
+        "midnight.",
         "NextRotationDate is the last second of the next window that opens after the call; without "
         "RotationRules there is none.",
-        "AutomaticallyAfterDays shown beside a ScheduleExpression is its longest interval, rounded up to days.",
+        "AutomaticallyAfterDays beside a ScheduleExpression is its longest interval, rounded up to days.",
         "External rotation metadata and role are kept, not used, and refused on a secret that has no Type.",
         "secretsmanager:RotateImmediately is present in every RotateSecret call, with the default true.",
     ),

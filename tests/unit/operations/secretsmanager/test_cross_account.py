@@ -184,6 +184,7 @@ def test_the_services_own_key_by_its_id_is_no_customer_key(room: ReplicaRoom, ke
         "arn:aws-cn:secretsmanager:eu-central-1:111122223333:secret:db-AbCdEf",
         "arn:aws:secretsmanager:eu-central-1:444455556666:secret:db-AbCdEf",
         "arn:aws:ssm:eu-central-1:111122223333:secret:db-AbCdEf",
+        "arn:aws:secretsmanager:eu-central-1:111122223333:secret:db",
         "arn:aws:secretsmanager:eu-central-1:1111:secret:db-AbCdEf",
         "arn:aws:secretsmanager:eu-central-1:111122223333:db-AbCdEf",
     ],

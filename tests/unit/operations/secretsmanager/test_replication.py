@@ -278,10 +278,10 @@ def test_while_a_key_is_disabled_values_stay_and_policies_follow(room: ReplicaRo
     key = room.add_key(region=PARIS)
     replicate(room, {"Region": PARIS, "KmsKeyId": key.key_id})
     room.set_key_state(key, "Disabled")
-    tight = policy(for_principal("*", "*", effect="Deny"))
-    room.attach_policy(primary.arn, tight)
     room.change(primary.arn, tags={"team": "b"})
     assert status(room, primary) == [in_sync(PARIS, key.key_id)]
+    tight = policy(for_principal("*", "*", effect="Deny"))
+    room.attach_policy(primary.arn, tight)
     room.put(primary.arn, 2, "second")
     assert status(room, primary) == [failed(PARIS, CANNOT_ENCRYPT, key.key_id)]
     assert room.labels(IN_PARIS) == {AWSCURRENT: version_id(1)}
