@@ -39,6 +39,11 @@ from strongroom.names import (
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.datakeys import DEFAULT_ALIAS, validate_key_access
 from strongroom.operations.kms.resolution import find_key
+from strongroom.operations.secretsmanager.messages import (
+    NAME_MARKED_FOR_DELETION,
+    SECRET_NOT_FOUND,
+    name_in_use,
+)
 from strongroom.operations.secretsmanager.replicas import (
     DETACHED,
     DETACHED_BY_PRIMARY,
@@ -72,12 +77,6 @@ _EXCLUDED: Final = (
     "Type",
 )
 
-# Recorded (fact sheet secretsmanager sections 3 and 6, CreateSecret).
-ALREADY_EXISTS: Final = "The operation failed because the secret {} already exists."
-ALREADY_MARKED: Final = (
-    "You can't create this secret because a secret with this name is already scheduled for deletion."
-)
-NOT_FOUND: Final = "Secrets Manager can't find the specified secret."
 # Terraform's providers match on the beginning (fact sheet rotation section 1).
 CANNOT_ASSUME: Final = "Secrets Manager is unable to assume role {}."
 # Ours: the rules are the model's, the texts are not on record.
@@ -123,8 +122,8 @@ def create_replica(call: Call, unit: WriteUnit, request: Mapping[str, Any]) -> M
     there = unit.secret_named(call.account_id, call.region, name)
     if there is not None:
         if there.deleted_at is not None:
-            raise InvalidRequestException(ALREADY_MARKED)
-        raise ResourceExistsException(ALREADY_EXISTS.format(name))
+            raise InvalidRequestException(NAME_MARKED_FOR_DELETION)
+        raise ResourceExistsException(name_in_use(name))
     tags = parse_tags(request["Tags"]) if request.get("Tags") else None
     arn = secret_arn(call.region, call.account_id, name, _suffix(call))
     key = _customer_key(call, unit, arn, request.get("KmsKeyId"))
@@ -192,7 +191,7 @@ def associate_cross_account_replica(authorized: AuthorizedCall, unit: WriteUnit)
         _refuse_role(primary, role)
     replica = unit.secret(replica_arn)
     if replica is None:
-        raise ResourceNotFoundException(NOT_FOUND)
+        raise ResourceNotFoundException(SECRET_NOT_FOUND)
     link = replica.cross_account_primary
     if link is None or link.arn != primary.arn:
         raise InvalidParameterException(NOT_ITS_REPLICA.format(replica.arn, primary.arn))

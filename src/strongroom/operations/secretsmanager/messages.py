@@ -53,18 +53,3 @@ def no_value_for_label(label: str) -> str:
 def no_value_for_version(version_id: str) -> str:
     """Section 6, GetSecretValue; localstack."""
     return f"Secrets Manager can't find the specified secret value for VersionId: {version_id}"
-
-
-def label_attached(label: str, version_id: str) -> str:
-    """Section 6, UpdateSecretVersionStage; moto (verified on AWS)."""
-    return (
-        f"The parameter RemoveFromVersionId can't be empty. Staging label {label} is currently attached to "
-        f"version {version_id}, so you must explicitly reference that version in RemoveFromVersionId."
-    )
-
-
-# Section 6, UpdateSecretVersionStage; Terraform (typographic apostrophe).
-CURRENT_CANNOT_GO: Final = (
-    "You can only move staging label AWSCURRENT to a different secret version. "
-    "It can’t be completely removed."
-)

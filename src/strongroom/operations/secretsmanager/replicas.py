@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from dataclasses import replace as dataclass_replace
 from typing import Final
 
 import msgspec
@@ -28,7 +27,7 @@ from strongroom.errors import (
 )
 from strongroom.names import Arn, VersionId
 from strongroom.operations.authorize import allowed
-from strongroom.operations.call import Call, ResourcePolicy, Target
+from strongroom.operations.call import Call, Target
 from strongroom.operations.datakeys import open_value, seal_value, validate_key_access
 from strongroom.operations.secretsmanager.resolution import secret_target
 from strongroom.ports import SECRET_POLICIES, ReadUnit, WriteUnit
@@ -102,13 +101,11 @@ def sync_cross_account(call: Call, unit: WriteUnit, primary: Secret, replica: Se
 
 
 def accept_target(call: Call, unit: ReadUnit, replica_arn: str) -> Target:
-    """Return the target for replicating into a cross-account replica, as the caller."""
-    target = secret_target(call, unit, replica_arn, ACCEPT_ACTION)
-    managed = unit.find(SECRET_POLICIES, target.resource, REPLICATION_POLICY)
-    if managed is None:
-        return target
-    policies = (*target.resource_policies, ResourcePolicy(managed.document))
-    return dataclass_replace(target, resource_policies=policies)
+    """Return the target for replicating into a cross-account replica, as the caller.
+
+    All its resource policies count, the service's own among them.
+    """
+    return secret_target(call, unit, replica_arn, ACCEPT_ACTION)
 
 
 def replication_policy(primary_account: str, partition: str) -> str:

@@ -201,9 +201,7 @@ def _promote(authorized: AuthorizedCall, unit: WriteUnit, replica: Secret, prima
     unit.save_secret(standalone)
     primary = unit.secret(primary_arn)
     if primary is not None:
-        left = _without(_changed(authorized, primary), frozenset({replica.region}))
-        unit.save_secret(left)
-        propagate(authorized.call, unit, left)
+        unit.save_secret(_without(_changed(authorized, primary), frozenset({replica.region})))
     return standalone
 
 

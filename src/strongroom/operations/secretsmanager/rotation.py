@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from strongroom.errors import InvalidParameterException
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.operations.secretsmanager.messages import NO_TOKEN, TOKEN_LENGTH
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.resolution import one_secret, present, secret_target, writable
 from strongroom.ports import ReadUnit, WriteUnit
@@ -22,11 +23,6 @@ from strongroom.secret.rotation import cancelled, configured, is_function_arn, p
 _ROTATE: Final = "secretsmanager:RotateSecret"
 _CANCEL: Final = "secretsmanager:CancelRotateSecret"
 _INVOKE: Final = "lambda:InvokeFunction"
-
-# Recorded (fact sheet secretsmanager section 3).
-NO_TOKEN: Final = "You must provide a ClientRequestToken value. We recommend a UUID-type value."
-# Emulator text (same section).
-TOKEN_LENGTH: Final = "ClientRequestToken must be 32-64 characters long."
 
 
 def rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:

@@ -445,6 +445,19 @@ def test_disassociation_leaves_a_detached_replica_that_hears_no_more(room: Repli
     assert room.labels(arn)[AWSCURRENT] == version_id(3)
 
 
+def test_promoting_a_replica_of_another_region_leaves_the_cross_account_replica_in_sync(
+    room: ReplicaRoom, key: KmsKey
+) -> None:
+    _, arn = linked(room, key)
+    in_paris = {"SecretId": "db", "AddReplicaRegions": [{"Region": PARIS}]}
+    room.run(REPLICATE_SECRET_TO_REGIONS, in_paris)
+    room.run(STOP_REPLICATION_TO_REPLICA, {"SecretId": "db"}, region=PARIS)
+    assert room.secret(PRIMARY).replicas == ()
+    assert [each["ReplicationStatus"] for each in shown(room, PRIMARY)[1]] == ["InSync"]
+    room.put(PRIMARY, 3, "third")
+    assert room.values(arn)[version_id(3)] == "third"
+
+
 def test_disassociating_what_is_not_associated_is_refused(room: ReplicaRoom, key: KmsKey) -> None:
     room.add_secret()
     arn = create(room, key.key_id)["ARN"]
