@@ -7,12 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from strongroom.operations.authorize import authorize
-
 from strongroom.identity.principal import Principal, PrincipalType
 from strongroom.identity.records import Account, User
 from strongroom.keys.records import Alias, KmsKey
 from strongroom.names import AccountId, Region, root_arn, user_arn
+from strongroom.operations.authorize import authorize
 from strongroom.operations.call import Call, Operation, Resources, Unit
 from strongroom.operations.kms.material import KeyMemory
 from strongroom.ports import ACCOUNTS, ALIASES, KMS_KEYS, USERS, account_region

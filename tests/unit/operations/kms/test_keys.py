@@ -7,7 +7,6 @@ import uuid
 from typing import Any
 
 import pytest
-from strongroom.operations.authorize import authorize
 
 from strongroom.errors import (
     AccessDeniedException,
@@ -21,6 +20,7 @@ from strongroom.errors import (
     ValidationException,
 )
 from strongroom.names import Region
+from strongroom.operations.authorize import authorize
 from strongroom.operations.kms import keys
 from strongroom.ports import KMS_KEYS, account_region
 from support.key_room import (
