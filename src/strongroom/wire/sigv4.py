@@ -1,0 +1,418 @@
+"""Signature Version 4: who signed this request, if the signature holds.
+
+Steps, in the order that decides which error a caller sees (fact sheet sigv4 sections 6 and 13):
+(1) one way of signing, not two; (2) one at all; (3) its parts; (4) date; (5) skew; (6) host is signed;
+(7) algorithm; (8) credential shape; (9) scope; (10) key; (11) signature; (12) session token.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import quote, unquote_to_bytes
+
+from strongroom.errors import (
+    ExpiredTokenException,
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
+    UnrecognizedClientException,
+)
+from strongroom.names import is_region
+from strongroom.wire.http import HttpRequest
+
+__all__ = ["Credential", "SigningKeys", "VerifiedSignature", "derive_signing_key", "verify"]
+
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+TERMINATOR: Final = "aws4_request"
+MAX_SKEW: Final = dt.timedelta(minutes=15)
+MAX_EXPIRES: Final = 604_800
+"""Seconds a presigned request may be valid for: seven days."""
+
+UNKNOWN_TOKEN: Final = "The security token included in the request is invalid."
+EXPIRED_TOKEN: Final = "The security token included in the request is expired"
+MISMATCH: Final = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+    "Access Key and signing method. Consult the service documentation for details."
+)
+BOTH_WAYS: Final = "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
+NOT_SIGNED: Final = "Request is missing Authentication Token"
+HOST_NOT_SIGNED: Final = "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
+
+# SECURITY: an intermediary could add or change these without breaking a signature that leaves them out.
+_MUST_BE_SIGNED: Final = ("x-amz-target", "x-amz-date", "x-amz-security-token")
+_BASIC_DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+_SPACES = re.compile(r" {2,}")
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+
+
+class SigningKey(Protocol):
+    """Gives the signing key of one access key for a scope, without showing the secret access key."""
+
+    def __call__(self, date: str, region: str, service: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An access key as the verifier needs it."""
+
+    access_key_id: str
+    active: bool
+    signing_key: SigningKey
+    session_token: str | None = None
+    """Set for temporary credentials: the one token that goes with the key."""
+    expires_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSignature:
+    """Proof that the holder of `credential` signed the request."""
+
+    credential: Credential
+    region: str
+    service: str
+    signed_at: dt.datetime
+    by_query: bool
+
+
+def derive_signing_key(secret_access_key: str, date: str, region: str, service: str) -> bytes:
+    """Return kSigning for a scope; `date` is YYYYMMDD."""
+    key = hmac.digest(b"AWS4" + secret_access_key.encode(), date.encode(), "sha256")
+    for part in (region, service, TERMINATOR):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+class SigningKeys:
+    """A bounded memory of derived signing keys, for one process.
+
+    Entries belong to the stored access key they were derived from: `origin` is compared by identity, so a
+    key that was changed, deleted or made again never meets an old entry.
+    """
+
+    def __init__(self, limit: int = 4096) -> None:
+        self._limit = limit
+        self._keys: OrderedDict[tuple[str, str, str, str], tuple[object, bytes]] = OrderedDict()
+
+    def get(
+        self,
+        access_key_id: str,
+        origin: object,
+        secret: Callable[[], str],
+        date: str,
+        region: str,
+        service: str,
+    ) -> bytes:
+        """Return the signing key, derived from `secret()` only when it is not remembered."""
+        place = (access_key_id, date, region, service)
+        found = self._keys.get(place)
+        if found is not None and found[0] is origin:
+            return found[1]
+        key = derive_signing_key(secret(), date, region, service)
+        self._keys[place] = (origin, key)
+        if len(self._keys) > self._limit:
+            self._keys.popitem(last=False)
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a request says about its own signature."""
+
+    credential: str
+    signed_headers: str
+    signature: str
+    timestamp: str
+    algorithm: str
+    token: str | None
+    by_query: bool
+    expires: int | None = None
+
+
+def verify(
+    request: HttpRequest,
+    *,
+    service: str,
+    lookup: Callable[[str], Credential | None],
+    now: dt.datetime,
+) -> VerifiedSignature:
+    """Return the proof of who signed `request` for `service` (a signing name).
+
+    Raises:
+        MissingAuthenticationTokenException: it is not signed.
+        IncompleteSignatureException: parts are absent or malformed.
+        InvalidSignatureException: signed in two ways, at the wrong time, for another scope, without a header
+            that must be signed, or by another secret.
+        UnrecognizedClientException: unknown or inactive key, or a session token that does not belong to it.
+        ExpiredTokenException: the temporary credential has ended.
+    """
+    headers = _joined(request.headers)
+    query = _query_pairs(request.raw_query)
+    claim = _claim(headers, query)  # (1) to (3)
+    signed_at = _signed_at(claim.timestamp)  # (4)
+    _verify_time(claim, signed_at, now)  # (5)
+    signed = claim.signed_headers.split(";")
+    if "host" not in signed and ":authority" not in signed:  # (6)
+        raise InvalidSignatureException(HOST_NOT_SIGNED)
+    if claim.algorithm != ALGORITHM:  # (7)
+        raise IncompleteSignatureException(
+            f"Unsupported AWS 'algorithm': '{claim.algorithm[:64]}' (only AWS4-HMAC-SHA256 for now). "
+        )
+    scope = claim.credential.split("/")  # (8)
+    if len(scope) != 5:
+        raise IncompleteSignatureException(
+            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
+            f"got '{claim.credential[:256]}'"
+        )
+    access_key_id, date, region, scope_service, terminator = scope
+    _verify_scope(date, region, scope_service, terminator, service, claim.timestamp)  # (9)
+    for name in _MUST_BE_SIGNED:
+        if name in headers and name not in signed:
+            raise InvalidSignatureException(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    credential = lookup(access_key_id)  # (10)
+    # SECURITY: an unknown key costs the same derivation and comparison as a known one.
+    known = credential if credential is not None and credential.active else None
+    key = known.signing_key(date, region, service) if known is not None else _NOBODY(date, region, service)
+    payload_hash = hashlib.sha256(request.body).hexdigest()
+    canonical = _canonical_request(request, headers, query, signed, payload_hash, claim)
+    text = "\n".join(
+        (
+            ALGORITHM,
+            claim.timestamp,
+            f"{date}/{region}/{scope_service}/{TERMINATOR}",
+            hashlib.sha256(canonical.encode()).hexdigest(),
+        )
+    )
+    expected = hmac.digest(key, text.encode(), "sha256").hex()
+    matches = hmac.compare_digest(expected, claim.signature)
+    if known is None:
+        raise UnrecognizedClientException(UNKNOWN_TOKEN)
+    declared = headers.get("x-amz-content-sha256")
+    if not matches or (declared is not None and declared != payload_hash):  # (11)
+        raise InvalidSignatureException(MISMATCH)
+    _verify_token(known, claim.token, now)  # (12)
+    return VerifiedSignature(known, region, service, signed_at, claim.by_query)
+
+
+def _nobody(date: str, region: str, service: str) -> bytes:
+    return derive_signing_key("", date, region, service)
+
+
+_NOBODY: Final[SigningKey] = _nobody
+
+
+def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Return one value a name: trimmed, inner runs of spaces collapsed, repeated headers joined by commas."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        trimmed = value.strip(" \t")
+        if "  " in trimmed:
+            trimmed = _SPACES.sub(" ", trimmed)
+        joined[name] = f"{joined[name]},{trimmed}" if name in joined else trimmed
+    return joined
+
+
+def _query_pairs(raw_query: str) -> list[tuple[str, str]]:
+    """Return names and values, percent-decoded and encoded again the canonical way. A plus is a plus."""
+    if not raw_query:
+        return []
+    pairs = []
+    for part in raw_query.split("&"):
+        if not part:
+            continue
+        name, _, value = part.partition("=")
+        pairs.append((_encoded(name), _encoded(value)))
+    return pairs
+
+
+def _encoded(text: str) -> str:
+    return quote(unquote_to_bytes(text), safe="-_.~")
+
+
+def _claim(headers: dict[str, str], query: list[tuple[str, str]]) -> _Claim:
+    authorization = headers.get("authorization")
+    by_query = any(name == "X-Amz-Algorithm" for name, _ in query)
+    if authorization is not None:
+        if by_query:
+            raise InvalidSignatureException(BOTH_WAYS)
+        if not authorization.startswith("AWS4-"):
+            raise MissingAuthenticationTokenException(NOT_SIGNED)
+        return _header_claim(authorization, headers)
+    if by_query:
+        return _query_claim(query)
+    raise MissingAuthenticationTokenException(NOT_SIGNED)
+
+
+def _header_claim(authorization: str, headers: dict[str, str]) -> _Claim:
+    algorithm, _, rest = authorization.partition(" ")
+    parts: dict[str, str] = {}
+    for part in rest.replace(",", " ").split():
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise IncompleteSignatureException(
+                f"'{name[:128]}' not a valid key=value pair (missing equal-sign) in Authorization header: "
+                f"'{_shown(authorization)}'."
+            )
+        parts[name] = value
+    timestamp = headers.get("x-amz-date") or headers.get("date") or None
+    faults = [
+        f"Authorization header requires '{name}' parameter. "
+        for name in ("Credential", "Signature", "SignedHeaders")
+        if not parts.get(name)
+    ]
+    if timestamp is None:
+        faults.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ")
+    if faults or timestamp is None:
+        raise IncompleteSignatureException("".join(faults) + f"Authorization={_shown(authorization)}")
+    return _Claim(
+        credential=parts["Credential"],
+        signed_headers=parts["SignedHeaders"],
+        signature=_signature(parts["Signature"]),
+        timestamp=timestamp,
+        algorithm=algorithm,
+        token=headers.get("x-amz-security-token"),
+        by_query=False,
+    )
+
+
+def _shown(authorization: str) -> str:
+    """Return what an error may repeat of the header: a digest, as newer gateways do."""
+    digest = hashlib.sha256(authorization.encode()).hexdigest()
+    return f"(Hashed with SHA-256) {digest}"
+
+
+def _query_claim(query: list[tuple[str, str]]) -> _Claim:
+    values = {name: unquote_to_bytes(value).decode("utf-8", "replace") for name, value in query}
+    faults = [
+        f"AWS query-string parameters must include 'X-Amz-{name}'. "
+        for name in ("Algorithm", "Credential", "Signature", "SignedHeaders", "Date")
+        if not values.get(f"X-Amz-{name}")
+    ]
+    if faults:
+        raise IncompleteSignatureException("".join(faults) + "Re-examine the query-string parameters.")
+    expires: int | None = None
+    if "X-Amz-Expires" in values:
+        given = values["X-Amz-Expires"]
+        if not (given.isascii() and given.isdigit()) or not 1 <= int(given[:9]) <= MAX_EXPIRES:
+            raise IncompleteSignatureException(
+                f"X-Amz-Expires must be a number of seconds from 1 to {MAX_EXPIRES}."
+            )
+        expires = int(given)
+    return _Claim(
+        credential=values["X-Amz-Credential"],
+        signed_headers=values["X-Amz-SignedHeaders"],
+        signature=_signature(values["X-Amz-Signature"]),
+        timestamp=values["X-Amz-Date"],
+        algorithm=values["X-Amz-Algorithm"],
+        token=values.get("X-Amz-Security-Token"),
+        by_query=True,
+        expires=expires,
+    )
+
+
+def _signature(text: str) -> str:
+    """Return the signature, or one that can match nothing when it is not 64 lower-case hex digits."""
+    return text if _HEX64.fullmatch(text) else ""
+
+
+def _signed_at(timestamp: str) -> dt.datetime:
+    try:
+        if _BASIC_DATE.fullmatch(timestamp):
+            return dt.datetime.strptime(timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+    except ValueError:
+        pass
+    raise IncompleteSignatureException(
+        f"Date must be in ISO-8601 'basic format'. Got '{timestamp[:64]}'. "
+        "See http://en.wikipedia.org/wiki/ISO_8601"
+    )
+
+
+def _verify_time(claim: _Claim, signed_at: dt.datetime, now: dt.datetime) -> None:
+    allowed = MAX_SKEW if claim.expires is None else dt.timedelta(seconds=claim.expires)
+    minutes = int(allowed.total_seconds() // 60)
+    if signed_at < now - allowed:
+        raise InvalidSignatureException(
+            f"Signature expired: {claim.timestamp} is now earlier than {_basic(now - allowed)} "
+            f"({_basic(now)} - {minutes} min.)"
+        )
+    if signed_at > now + MAX_SKEW:
+        raise InvalidSignatureException(
+            f"Signature not yet current: {claim.timestamp} is still later than {_basic(now + MAX_SKEW)} "
+            f"({_basic(now)} + 15 min.)"
+        )
+
+
+def _basic(moment: dt.datetime) -> str:
+    return moment.strftime("%Y%m%dT%H%M%SZ")
+
+
+def _verify_scope(
+    date: str, region: str, scope_service: str, terminator: str, service: str, timestamp: str
+) -> None:
+    faults = []
+    if not is_region(region):
+        faults.append(f"Credential should be scoped to a valid region, not '{region[:64]}'. ")
+    if scope_service != service:
+        faults.append(f"Credential should be scoped to correct service: '{service}'. ")
+    if terminator != TERMINATOR:
+        faults.append(
+            f"Credential should be scoped with a valid terminator: 'aws4_request', not '{terminator[:64]}'. "
+        )
+    if date != timestamp[:8]:
+        faults.append(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"'{date[:64]}' != '{timestamp[:8]}', from '{timestamp}'."
+        )
+    if faults:
+        raise InvalidSignatureException("".join(faults).rstrip())
+
+
+def _canonical_request(
+    request: HttpRequest,
+    headers: dict[str, str],
+    query: list[tuple[str, str]],
+    signed: list[str],
+    payload_hash: str,
+    claim: _Claim,
+) -> str:
+    if claim.by_query:
+        query = [pair for pair in query if pair[0] != "X-Amz-Signature"]
+    lines = [
+        request.method,
+        "/" if request.raw_path in ("", "/") else _canonical_path(request.raw_path),
+        "&".join(f"{name}={value}" for name, value in sorted(query)) if query else "",
+    ]
+    lines += [f"{name}:{headers.get(name, '')}" for name in sorted(signed)]
+    lines += ["", claim.signed_headers, payload_hash]
+    return "\n".join(lines)
+
+
+def _canonical_path(raw_path: str) -> str:
+    """Return the path without `.`, `..` and empty segments, each segment encoded once more."""
+    kept: list[str] = []
+    for segment in raw_path.split("/"):
+        if segment == "..":
+            if kept:
+                kept.pop()
+        elif segment not in ("", "."):
+            kept.append(quote(segment, safe="-_.~"))
+    path = "/" + "/".join(kept)
+    return path + "/" if kept and raw_path.endswith("/") else path
+
+
+def _verify_token(credential: Credential, token: str | None, now: dt.datetime) -> None:
+    expected = credential.session_token
+    if expected is None:
+        if token is not None:
+            raise UnrecognizedClientException(UNKNOWN_TOKEN)
+        return
+    if token is None or not hmac.compare_digest(token.encode(), expected.encode()):
+        raise UnrecognizedClientException(UNKNOWN_TOKEN)
+    if credential.expires_at is not None and credential.expires_at <= now:
+        raise ExpiredTokenException(EXPIRED_TOKEN)
