@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from strongroom.identity.records import AccessKey, Account, User
-from strongroom.keys.records import Alias, KmsKey
+from strongroom.keys.records import Alias, KmsKey, RootKeyCheck
 from strongroom.names import AccountId, Arn, Region, VersionId
 from strongroom.secret.records import Secret, SecretPolicy, SecretVersion
 
@@ -93,6 +93,9 @@ ALIASES: Kind[Alias] = Kind(
     lambda r: r.alias_name,
     # Scanning the prefix "<key id>/" lists one key's aliases.
     lambda r: f"{r.key_id}/{r.alias_name}",
+)
+ROOT_KEY_CHECKS: Kind[RootKeyCheck] = Kind(
+    "root_key_check", RootKeyCheck, lambda _: "", lambda _: "root", lambda _: "root"
 )
 SECRET_POLICIES: Kind[SecretPolicy] = Kind(
     "secret_policy",
@@ -178,8 +181,13 @@ class WriteUnit(ReadUnit, Protocol):
 
 
 class Store(Protocol):
-    def read(self) -> ReadUnit:
-        """Open a read unit. Call on the thread that uses it; units are short and need no closing."""
+    def read(self, work: Callable[[ReadUnit], T]) -> T:
+        """Run `work` here and now on one consistent view of the store, and return what it returns.
+
+        `work` may be run a second time when a write slipped in while it ran, so it must change nothing
+        that outlives it but its result; it must not keep the unit, nor an iterator of it. May be called on
+        any thread; nothing else of the process waits for it.
+        """
         ...
 
     def write(self, work: Callable[[WriteUnit], T]) -> Future[T]:
@@ -224,6 +232,7 @@ __all__ = [
     "ACCOUNTS",
     "ALIASES",
     "KMS_KEYS",
+    "ROOT_KEY_CHECKS",
     "SECRET_POLICIES",
     "USERS",
     "AccountId",

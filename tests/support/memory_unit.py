@@ -135,8 +135,8 @@ class MemoryStore:
         self.unit = MemoryUnit()
         self.touched: list[tuple[str, str, dt.date]] = []
 
-    def read(self) -> MemoryUnit:
-        return self.unit
+    def read(self, work: Callable[[Any], T]) -> T:
+        return work(self.unit)
 
     def write(self, work: Callable[[Any], T]) -> Future[T]:
         done: Future[T] = Future()

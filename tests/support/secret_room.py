@@ -149,8 +149,8 @@ class Room:
 
     # Store
 
-    def read(self) -> Room:
-        return self
+    def read(self, work: Callable[[Room], T]) -> T:
+        return work(self)
 
     def write(self, work: Callable[[WriteUnit], T]) -> Future[T]:
         done: Future[T] = Future()

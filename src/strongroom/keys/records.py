@@ -51,3 +51,10 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key_id: str
     created_at: dt.datetime
     updated_at: dt.datetime
+
+
+class RootKeyCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What the root key is known again by at the next start; it opens nothing."""
+
+    check_value: bytes
+    created_at: dt.datetime

@@ -18,7 +18,7 @@ def delete_due_secrets(store: Store, now: dt.datetime, entropy: Entropy, batch: 
     gone. A secret restored or marked anew since it was found stays. Fewer than `batch` means nothing more
     is due. Waits for the disk: not for the event loop.
     """
-    found = store.read().secrets_due_for_deletion(now, batch)
+    found = store.read(lambda unit: unit.secrets_due_for_deletion(now, batch))
     writes = [
         store.write(partial(_delete_if_due, arn=secret.arn, now=now, entropy=entropy)) for secret in found
     ]
