@@ -151,6 +151,11 @@ class ReadUnit(Protocol):
         """Return secrets, of all accounts, whose `deletion_at` is not after `now`."""
         ...
 
+    def crowded_secrets(self, more_than: int, after: str, limit: int) -> Sequence[Arn]:
+        """Return ARNs, greater than `after` and ascending, of secrets with more than `more_than` stored
+        versions. Looks at every version there is: not for calls."""
+        ...
+
 
 class WriteUnit(ReadUnit, Protocol):
     """A unit inside a write transaction: it sees its own and all earlier writes, and is all or nothing."""

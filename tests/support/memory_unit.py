@@ -79,6 +79,10 @@ class MemoryUnit:
         due = [s for s in self.secret_rows.values() if s.deletion_at is not None and s.deletion_at <= now]
         return due[:limit]
 
+    def crowded_secrets(self, more_than: int, after: str, limit: int) -> Sequence[Arn]:
+        arns = [arn for arn, _ in self.version_rows]
+        return [Arn(arn) for arn in sorted(set(arns)) if arns.count(arn) > more_than and arn > after][:limit]
+
     def save(self, kind: Kind[R], record: R) -> None:
         clash = self.find_alternate(kind, kind.scope(record), kind.alternate(record))
         if clash is not None and kind.key(clash) != kind.key(record):

@@ -120,6 +120,10 @@ class Room:
         due = [s for s in self.stored_secrets.values() if s.deletion_at is not None and s.deletion_at <= now]
         return due[:limit]
 
+    def crowded_secrets(self, more_than: int, after: str, limit: int) -> Sequence[Arn]:
+        arns = [arn for arn, _ in self.stored_versions]
+        return [Arn(arn) for arn in sorted(set(arns)) if arns.count(arn) > more_than and arn > after][:limit]
+
     # WriteUnit
 
     def save(self, kind: Kind[R], record: R) -> None:

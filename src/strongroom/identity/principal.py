@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from strongroom.names import AccountId, Arn
 
@@ -38,3 +39,32 @@ class Principal:
     @property
     def is_root(self) -> bool:
         return self.type is PrincipalType.ROOT
+
+
+def user_identity(principal: Principal) -> dict[str, object]:
+    """Return the userIdentity of an audit record (fact sheet cloudtrail section 2)."""
+    identity: dict[str, object] = {
+        "type": _RECORDED_TYPES[principal.type],
+        "principalId": principal.principal_id,
+        "arn": principal.arn,
+        "accountId": principal.account_id,
+        "accessKeyId": principal.access_key_id,
+    }
+    if principal.user_name is not None:
+        identity["userName"] = principal.user_name
+    if principal.token_issued_at is not None:
+        identity["sessionContext"] = {
+            "attributes": {
+                "creationDate": principal.token_issued_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "mfaAuthenticated": "false",
+            }
+        }
+    return identity
+
+
+_RECORDED_TYPES: Final = {
+    PrincipalType.ROOT: "Root",
+    PrincipalType.USER: "IAMUser",
+    PrincipalType.ASSUMED_ROLE: "AssumedRole",
+    PrincipalType.FEDERATED_USER: "FederatedUser",
+}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from functools import partial
 
 from strongroom.names import Arn
-from strongroom.operations.secretsmanager.lifecycle import erase_secret
-from strongroom.ports import Entropy, Store, WriteUnit
+from strongroom.operations.secretsmanager.lifecycle import erase_secret, version_event
+from strongroom.operations.secretsmanager.versions import KEPT_VERSIONS, prunable
+from strongroom.ports import Entropy, ReadUnit, Store, WriteUnit
 from strongroom.secret.lifecycle import due
 
 
@@ -23,6 +25,37 @@ def delete_due_secrets(store: Store, now: dt.datetime, entropy: Entropy, batch: 
         store.write(partial(_delete_if_due, arn=secret.arn, now=now, entropy=entropy)) for secret in found
     ]
     return sum(write.result() for write in writes)
+
+
+def prune_versions(store: Store, now: dt.datetime, entropy: Entropy, batch: int = 100) -> int:
+    """Delete the versions that are over a secret's limit, carry no label and are old enough; return how many.
+
+    A secret's versions go in one write together with their events. Waits for the disk.
+    """
+    pruned = 0
+    after = ""
+    while True:
+        found = store.read(partial(_crowded, after=after, limit=batch))
+        for arn in found:
+            pruned += store.write(partial(_prune, arn=arn, now=now, entropy=entropy)).result()
+        if len(found) < batch:
+            return pruned
+        after = found[-1]
+
+
+def _crowded(unit: ReadUnit, after: str, limit: int) -> Sequence[Arn]:
+    return unit.crowded_secrets(KEPT_VERSIONS, after, limit)
+
+
+def _prune(unit: WriteUnit, arn: Arn, now: dt.datetime, entropy: Entropy) -> int:
+    secret = unit.secret(arn)
+    if secret is None:
+        return 0
+    surplus = prunable(secret, unit.versions(arn), now)
+    for version_id in surplus:
+        unit.delete_version(arn, version_id)
+        unit.record(version_event("EndSecretVersionDelete", secret, version_id, now, entropy))
+    return len(surplus)
 
 
 def _delete_if_due(unit: WriteUnit, arn: Arn, now: dt.datetime, entropy: Entropy) -> bool:

@@ -34,6 +34,9 @@ HANDLED_ELSEWHERE: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("secretsmanager", "ClientRequestTokenType"): frozenset({"min", "max"}),
     ("secretsmanager", "SecretStringType"): frozenset({"min"}),
     ("secretsmanager", "SecretBinaryType"): frozenset({"min"}),
+    # Names being given (fact sheet iam section 11).
+    ("iam", "userNameType"): frozenset({"pattern"}),
+    ("iam", "policyNameType"): frozenset({"pattern"}),
 }
 _MEASURED_IN_BYTES: Final = frozenset({("secretsmanager", "SecretStringType")})
 _NEVER_RECORDED: Final = frozenset({"Plaintext", "CiphertextBlob", "SecretAccessKey", "SessionToken"})
@@ -383,7 +386,7 @@ def _shown_list(value: Sequence[Any], sensitive: bool) -> str | None:
 
 
 def _string(constraints: _Constraints, sensitive: bool) -> Decode:
-    pattern = None if constraints.pattern is None else re.compile(translated(constraints.pattern))
+    pattern = None if constraints.pattern is None else compiled(constraints.pattern)
     allowed = None if constraints.allowed is None else frozenset(constraints.allowed)
     in_bytes = constraints.in_bytes
 
@@ -469,6 +472,14 @@ def type_name(value: Any) -> str:
 def lowered(member: str) -> str:
     """Return a member's name with its first letter in lower case, as messages and the trail write it."""
     return member[:1].lower() + member[1:]
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return a pattern of the models. As in Java, `\\w` is ASCII; only properties reach beyond.
+
+    SECURITY: a name with a look-alike letter from another alphabet is not a name.
+    """
+    return re.compile(translated(pattern), 0 if "\\p{" in pattern else re.ASCII)
 
 
 def translated(pattern: str) -> str:

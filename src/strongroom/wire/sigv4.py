@@ -13,6 +13,7 @@ import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import quote, unquote_to_bytes
@@ -47,7 +48,7 @@ HOST_NOT_SIGNED: Final = "'Host' or ':authority' must be a 'SignedHeader' in the
 
 # SECURITY: an intermediary could add or change these without breaking a signature that leaves them out.
 _MUST_BE_SIGNED: Final = ("x-amz-target", "x-amz-date", "x-amz-security-token")
-_BASIC_DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+_BASIC_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 _SPACES = re.compile(r" {2,}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
@@ -322,11 +323,11 @@ def _signature(text: str) -> str:
 
 
 def _signed_at(timestamp: str) -> dt.datetime:
-    try:
-        if _BASIC_DATE.fullmatch(timestamp):
-            return dt.datetime.strptime(timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
-    except ValueError:
-        pass
+    found = _BASIC_DATE.fullmatch(timestamp)
+    if found is not None:
+        with suppress(ValueError):
+            year, month, day, hour, minute, second = map(int, found.groups())
+            return dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
     raise IncompleteSignatureException(
         f"Date must be in ISO-8601 'basic format'. Got '{timestamp[:64]}'. "
         "See http://en.wikipedia.org/wiki/ISO_8601"
@@ -335,8 +336,8 @@ def _signed_at(timestamp: str) -> dt.datetime:
 
 def _verify_time(claim: _Claim, signed_at: dt.datetime, now: dt.datetime) -> None:
     allowed = MAX_SKEW if claim.expires is None else dt.timedelta(seconds=claim.expires)
-    minutes = int(allowed.total_seconds() // 60)
     if signed_at < now - allowed:
+        minutes = int(allowed.total_seconds() // 60)
         raise InvalidSignatureException(
             f"Signature expired: {claim.timestamp} is now earlier than {_basic(now - allowed)} "
             f"({_basic(now)} - {minutes} min.)"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from strongroom.operations.upkeep import delete_due_secrets
+from strongroom.operations.upkeep import delete_due_secrets, prune_versions
 from strongroom.ports import WriteUnit
 from strongroom.secret.records import Secret
 from support.secret_room import NOON, OTHER_ACCOUNT, Room, SeededEntropy
@@ -86,4 +86,28 @@ def test_a_secret_gone_meanwhile_is_not_counted() -> None:
     room = GoneMeanwhile()
     marked(room, "due", NOON)
     assert delete_due_secrets(room, NOON, SeededEntropy()) == 0
+    assert room.events == []
+
+
+DAY = dt.timedelta(days=1)
+
+
+def test_old_versions_over_a_hundred_are_pruned_and_told_of() -> None:
+    room = Room()
+    crowded = room.add("crowded", versions=103)
+    room.add("full", versions=100)
+    assert prune_versions(room, NOON + DAY, SeededEntropy(), batch=1) == 3
+    kept = {version_id for arn, version_id in room.stored_versions if arn == crowded.arn}
+    assert len(kept) == 100
+    assert crowded.labels["AWSCURRENT"] in kept
+    assert [event["eventName"] for event in room.events] == ["EndSecretVersionDelete"] * 3
+    assert prune_versions(room, NOON + DAY, SeededEntropy()) == 0
+
+
+def test_versions_of_the_last_day_are_not_pruned() -> None:
+    room = Room()
+    room.add("busy", versions=103)
+    before = dict(room.stored_versions)
+    assert prune_versions(room, NOON + DAY - dt.timedelta(seconds=1), SeededEntropy()) == 0
+    assert room.stored_versions == before
     assert room.events == []

@@ -10,8 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
+from strongroom.audit.event import service_event
 from strongroom.errors import InvalidParameterException, InvalidRequestException
 from strongroom.names import (
     SECRET_SUFFIX_ALPHABET,
@@ -46,8 +45,6 @@ IS_CROSS_ACCOUNT_REPLICA = (
 START_DELETE = "StartSecretVersionDelete"
 END_DELETE = "EndSecretVersionDelete"
 CANCEL_DELETE = "CancelSecretVersionDelete"
-
-_SERVICE = "secretsmanager.amazonaws.com"
 
 
 def _delete_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
@@ -125,27 +122,15 @@ def erase_secret(unit: WriteUnit, secret: Secret, now: dt.datetime, entropy: Ent
 
 def version_event(name: str, secret: Secret, version_id: str, now: dt.datetime, entropy: Entropy) -> bytes:
     """Return the service event `name` about one version, as one JSON line in CloudTrail's shape."""
-    record = {
-        "eventVersion": "1.08",
-        "userIdentity": {"accountId": secret.account_id, "invokedBy": _SERVICE},
-        "eventTime": now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "eventSource": _SERVICE,
-        "eventName": name,
-        "awsRegion": secret.region,
-        "sourceIPAddress": _SERVICE,
-        "userAgent": _SERVICE,
-        "requestParameters": None,
-        "responseElements": None,
-        "additionalEventData": {"SecretId": secret.arn, "SecretVersionId": version_id},
-        "requestID": f"{name}-{secret.arn}-{version_id}",
-        "eventID": str(uuid.UUID(bytes=entropy.token_bytes(16), version=4)),
-        "readOnly": False,
-        "eventType": "AwsServiceEvent",
-        "managementEvent": True,
-        "recipientAccountId": secret.account_id,
-        "eventCategory": "Management",
-    }
-    return msgspec.json.encode(record)
+    return service_event(
+        name=name,
+        account_id=secret.account_id,
+        region=secret.region,
+        at=now,
+        event_id=str(uuid.UUID(bytes=entropy.token_bytes(16), version=4)),
+        request_id=f"{name}-{secret.arn}-{version_id}",
+        additional={"SecretId": secret.arn, "SecretVersionId": version_id},
+    )
 
 
 def _refuse_tied(secret: Secret, shown_as: str) -> None:

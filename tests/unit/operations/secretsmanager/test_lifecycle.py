@@ -102,7 +102,7 @@ def test_the_trail_tells_of_each_versions_deletion() -> None:
     event = room.events[0]
     del event["eventID"]
     assert event == {
-        "eventVersion": "1.08",
+        "eventVersion": "1.11",
         "userIdentity": {"accountId": ACCOUNT, "invokedBy": "secretsmanager.amazonaws.com"},
         "eventTime": "2026-01-01T12:00:00Z",
         "eventSource": "secretsmanager.amazonaws.com",

@@ -1,0 +1,162 @@
+"""Audit records in CloudTrail's shape, each one line of JSON. Pure.
+
+Sources: fact sheet cloudtrail sections 1 to 4 and 11. What a record may hold of a call is decided before, by
+the model's sensitivity trait (`wire/models`); nothing here knows a secret from a name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+
+__all__ = ["EVENT_VERSION", "call_event", "service_event"]
+
+EVENT_VERSION: Final = "1.11"
+MAX_TEXT: Final = 1024
+"""Characters kept of a user agent and of an error message."""
+MAX_MEMBERS: Final = 100 * 1024
+"""Bytes kept of requestParameters and of responseElements."""
+
+_SERVICE: Final = "secretsmanager.amazonaws.com"
+
+
+def call_event(
+    *,
+    event_source: str,
+    event_name: str,
+    region: str,
+    user_identity: Mapping[str, Any] | orjson.Fragment,
+    source_ip: str,
+    user_agent: str,
+    request_id: str,
+    event_id: str,
+    at: dt.datetime,
+    read_only: bool,
+    recipient_account_id: str,
+    request_parameters: Mapping[str, Any] | None = None,
+    response_elements: Mapping[str, Any] | None = None,
+    error_code: str | None = None,
+    error_message: str | None = None,
+    additional: Mapping[str, Any] | None = None,
+    resources: Sequence[Mapping[str, Any]] = (),
+    shared_event_id: str | None = None,
+    tls: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return the record of one API call as one line of JSON, its members in CloudTrail's order.
+
+    Texts that are no valid Unicode are mended, over-long ones cut, and members over 100 KB replaced by their
+    size: any call can be recorded.
+    """
+    record: dict[str, Any] = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": user_identity,
+        "eventTime": _second(at.replace(microsecond=0)),
+        "eventSource": event_source,
+        "eventName": event_name,
+        "awsRegion": region,
+        "sourceIPAddress": source_ip,
+        "userAgent": user_agent[:MAX_TEXT],
+    }
+    if error_code is not None:
+        record["errorCode"] = error_code
+    if error_message is not None:
+        record["errorMessage"] = error_message[:MAX_TEXT]
+    record["requestParameters"] = request_parameters
+    record["responseElements"] = response_elements
+    if additional is not None:
+        record["additionalEventData"] = additional
+    record["requestID"] = request_id
+    record["eventID"] = event_id
+    record["readOnly"] = read_only
+    if resources:
+        record["resources"] = resources
+    record["eventType"] = "AwsApiCall"
+    record["managementEvent"] = True
+    record["recipientAccountId"] = recipient_account_id
+    if shared_event_id is not None:
+        record["sharedEventID"] = shared_event_id
+    record["eventCategory"] = "Management"
+    if tls is not None:
+        record["tlsDetails"] = tls
+    return _encoded(record)
+
+
+def service_event(
+    *,
+    name: str,
+    account_id: str,
+    region: str,
+    at: dt.datetime,
+    event_id: str,
+    request_id: str,
+    additional: Mapping[str, Any] | None = None,
+    error_message: str | None = None,
+    read_only: bool = False,
+) -> bytes:
+    """Return the record of something Secrets Manager did by itself (fact sheet cloudtrail section 4)."""
+    record: dict[str, Any] = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": {"accountId": account_id, "invokedBy": _SERVICE},
+        "eventTime": _second(at.replace(microsecond=0)),
+        "eventSource": _SERVICE,
+        "eventName": name,
+        "awsRegion": region,
+        "sourceIPAddress": _SERVICE,
+        "userAgent": _SERVICE,
+    }
+    if error_message is not None:
+        record["errorMessage"] = error_message[:MAX_TEXT]
+    record["requestParameters"] = None
+    record["responseElements"] = None
+    if additional is not None:
+        record["additionalEventData"] = additional
+    record["requestID"] = request_id
+    record["eventID"] = event_id
+    record["readOnly"] = read_only
+    record["eventType"] = "AwsServiceEvent"
+    record["managementEvent"] = True
+    record["recipientAccountId"] = account_id
+    record["eventCategory"] = "Management"
+    return _encoded(record)
+
+
+@lru_cache(maxsize=8)
+def _second(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _encoded(record: dict[str, Any]) -> bytes:
+    try:
+        line = orjson.dumps(record, default=_unknown)
+    except orjson.JSONEncodeError:
+        # A text with lone surrogates, a number beyond 64 bits, or a nesting deeper than any model allows.
+        line = orjson.dumps(_mended(record, 0), default=_unknown)
+    if len(line) <= MAX_MEMBERS:
+        return line
+    for member in ("requestParameters", "responseElements", "additionalEventData"):
+        size = len(orjson.dumps(_mended(record.get(member), 0), default=_unknown))
+        if size > MAX_MEMBERS:
+            record[member] = {"omitted": True, "originalSize": size}
+    return orjson.dumps(_mended(record, 0), default=_unknown)
+
+
+def _unknown(_: Any) -> None:
+    """Stands for what has no place in a record, bytes above all."""
+
+
+def _mended(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if depth > 64:
+        return None
+    if isinstance(value, Mapping):
+        return {_mended(str(key), 0): _mended(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_mended(each, depth + 1) for each in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        return str(value)
+    return value

@@ -1,0 +1,227 @@
+"""The command line: options and their environment variables are declared here, once.
+
+Nothing heavy is imported before a command needs it: `strongroom --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from strongroom import __version__
+from strongroom.cli.exits import Exit, refusals
+from strongroom.names import is_account_id, is_region
+from strongroom.server.settings import DEFAULT_PORT, Settings, default_data_dir, default_workers
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The AWS Secrets Manager you run yourself.",
+)
+account_app = typer.Typer(no_args_is_help=True, help="Accounts of a data directory.")
+trail_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
+app.add_typer(account_app, name="account")
+app.add_typer(trail_app, name="trail")
+
+
+def _region(value: str) -> str:
+    if not is_region(value):
+        raise typer.BadParameter("not a region name, such as eu-central-1")
+    return value
+
+
+def _account(value: str | None) -> str | None:
+    if value is not None and not is_account_id(value):
+        raise typer.BadParameter("an account id is twelve decimal digits")
+    return value
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="STRONGROOM_DATA_DIR",
+        help="Where everything is kept, encrypted. [default: ~/.local/share/strongroom]",
+        file_okay=False,
+    ),
+]
+RootKeySource = Annotated[
+    str,
+    typer.Option(
+        "--root-key",
+        envvar="STRONGROOM_ROOT_KEY",
+        metavar="SOURCE",
+        help="file:PATH, fd:N, passphrase-fd:N or passphrase-file:PATH. "
+        "[default: file:~/.config/strongroom/root.key]",
+    ),
+]
+RegionOption = Annotated[
+    str, typer.Option("--region", callback=_region, help="The region named in what is printed.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+@app.command()
+def serve(
+    data_dir: DataDir = None,
+    host: Annotated[str, typer.Option(envvar="STRONGROOM_HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(envvar="STRONGROOM_PORT", min=0, max=65535, help="0: any free port.")
+    ] = DEFAULT_PORT,
+    workers: Annotated[
+        int | None,
+        typer.Option(envvar="STRONGROOM_WORKERS", min=1, max=256, help="[default: the processors there are]"),
+    ] = None,
+    root_key: RootKeySource = "",
+    ephemeral: Annotated[
+        bool, typer.Option(help="Keep everything in a temporary directory, gone on exit: for tests.")
+    ] = False,
+    region: RegionOption = "us-east-1",
+    sync_every_record: Annotated[
+        bool,
+        typer.Option(
+            envvar="STRONGROOM_SYNC_EVERY_RECORD",
+            help="Flush each audit record to disk before its answer leaves, instead of every 50 ms.",
+        ),
+    ] = False,
+) -> None:
+    """Serve the API. A directory that is new is initialised, and what to paste is printed, once."""
+    if ephemeral and data_dir is not None:
+        raise typer.BadParameter("--ephemeral makes a directory of its own; leave --data-dir out")
+    from strongroom.cli.serving import serve_room
+
+    with refusals():
+        serve_room(
+            Settings(
+                data_dir=data_dir or default_data_dir(),
+                host=host,
+                port=port,
+                workers=workers or default_workers(),
+                root_key=root_key,
+                ephemeral=ephemeral,
+                region=region,
+                access_key=_given_access_key(),
+                sync_every_record=sync_every_record,
+            )
+        )
+
+
+@app.command()
+def init(
+    data_dir: DataDir = None,
+    account: Annotated[
+        str | None,
+        typer.Option("--account", callback=_account, help="The first account's id. [default: random]"),
+    ] = None,
+    region: RegionOption = "us-east-1",
+    root_key: RootKeySource = "",
+    as_json: Json = False,
+) -> None:
+    """Make a data directory, its root key and its first account."""
+    from strongroom.cli.rooms import init_room
+
+    with refusals():
+        made = init_room(
+            Settings(
+                data_dir=data_dir or default_data_dir(),
+                root_key=root_key,
+                region=region,
+                account_id=account,
+                access_key=_given_access_key(),
+            )
+        )
+    _print_credentials(made, region, as_json=as_json)
+
+
+@account_app.command("create")
+def account_create(
+    account_id: Annotated[
+        str | None, typer.Argument(callback=_account, help="Twelve digits. [default: random]")
+    ] = None,
+    data_dir: DataDir = None,
+    root_key: RootKeySource = "",
+    region: RegionOption = "us-east-1",
+    as_json: Json = False,
+) -> None:
+    """Make one more account and its root access key; a running server knows it at once."""
+    from strongroom.cli.rooms import add_account
+
+    with refusals():
+        made = add_account(
+            Settings(
+                data_dir=data_dir or default_data_dir(),
+                root_key=root_key,
+                account_id=account_id,
+                access_key=_given_access_key(),
+            )
+        )
+    _print_credentials(made, region, as_json=as_json)
+
+
+@trail_app.command("verify")
+def trail_verify(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Check every record of the trail, offline; exit code 4 names the first bad one."""
+    from strongroom.cli.trails import verify
+
+    with refusals():
+        code = verify(data_dir or default_data_dir(), as_json=as_json)
+    raise typer.Exit(code)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"strongroom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+def _given_access_key() -> tuple[str, str] | None:
+    """Return the root access key from the environment, out of which it is taken."""
+    names = ("STRONGROOM_ROOT_ACCESS_KEY_ID", "STRONGROOM_ROOT_SECRET_ACCESS_KEY")
+    key_id, secret = (os.environ.pop(name, "") for name in names)
+    if not key_id and not secret:
+        return None
+    if not key_id or not secret:
+        typer.echo(f"strongroom: {names[0]} and {names[1]} go together; one of them is not set.", err=True)
+        raise typer.Exit(Exit.USAGE)
+    return key_id, secret
+
+
+def _print_credentials(made: Any, region: str, *, as_json: bool) -> None:
+    if as_json:
+        import orjson
+
+        fields = {
+            "account_id": made.account_id,
+            "access_key_id": made.access_key_id,
+            "secret_access_key": made.secret_access_key,
+        }
+        typer.echo(orjson.dumps(fields).decode())
+        return
+    typer.echo(f"# account {made.account_id}; the secret access key is shown this once")
+    typer.echo(f"export AWS_ACCESS_KEY_ID={shlex.quote(made.access_key_id)}")
+    typer.echo(f"export AWS_SECRET_ACCESS_KEY={shlex.quote(made.secret_access_key)}")
+    typer.echo(f"export AWS_DEFAULT_REGION={region}")
+
+
+def main() -> None:
+    """Run the command of `sys.argv`."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(Exit.FAILED)

@@ -1,0 +1,69 @@
+"""`strongroom serve`."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from strongroom.cli.exits import Exit
+from strongroom.operations.iam.bootstrap import NewAccount
+from strongroom.server.opening import open_room
+from strongroom.server.settings import Settings
+from strongroom.server.supervisor import AddressError, free_address, supervise
+from strongroom.server.world import SystemClock, SystemEntropy
+
+__all__ = ["serve_room"]
+
+
+def serve_room(settings: Settings) -> None:
+    """Serve until told to stop."""
+    try:
+        settings = replace(settings, port=free_address(settings.host, settings.port))
+    except AddressError as error:
+        typer.echo(f"strongroom: {error}", err=True)
+        raise typer.Exit(Exit.FAILED) from error
+    with _directory(settings) as data_dir:
+        settings = replace(settings, data_dir=data_dir)
+        opened = open_room(settings, SystemClock(), SystemEntropy())
+        _announce(settings, opened.new_account)
+        try:
+            supervise(settings, opened.room, opened.root_key)
+        finally:
+            opened.room.close()
+
+
+@contextmanager
+def _directory(settings: Settings) -> Iterator[Path]:
+    if not settings.ephemeral:
+        yield settings.data_dir
+        return
+    parent = Path(tempfile.mkdtemp(prefix="strongroom-"))
+    try:
+        yield parent / "data"
+    finally:
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+def _announce(settings: Settings, account: NewAccount | None) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    endpoint = f"http://{host}:{settings.port}"
+    lines = [f"export AWS_ENDPOINT_URL={endpoint}"]
+    if account is not None:
+        where = "a temporary directory" if settings.ephemeral else str(settings.data_dir)
+        lines = [
+            f"# strongroom made {where} for account {account.account_id}. Paste this; it is shown this once:",
+            *lines,
+            f"export AWS_ACCESS_KEY_ID={shlex.quote(account.access_key_id)}",
+            f"export AWS_SECRET_ACCESS_KEY={shlex.quote(account.secret_access_key)}",
+            f"export AWS_DEFAULT_REGION={settings.region}",
+        ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,44 @@
+"""IAM's texts that clients may match; in brackets their section in fact sheet iam, or how they are known."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Published reports of the live service.
+POLICIES_LEFT: Final = "Cannot delete entity, must delete policies first."
+ACCESS_KEYS_LEFT: Final = "Cannot delete entity, must delete access keys first."
+USER_NAME_REQUIRED: Final = "Must specify userName when calling with non-User credentials"
+# Not established; ours.
+INVALID_MARKER: Final = "Invalid Marker."
+STATUS_NOT_SETTABLE: Final = "The status of an access key can be set to Active or Inactive only."
+BOUNDARIES_UNSUPPORTED: Final = "Permissions boundaries are not supported yet."
+
+
+def no_such_user(name: str) -> str:
+    """[10] recorded."""
+    return f"The user with name {name} cannot be found."
+
+
+def user_exists(name: str) -> str:
+    """[10] MEM."""
+    return f"User with name {name} already exists."
+
+
+def no_such_access_key(access_key_id: str) -> str:
+    """Published reports of the live service."""
+    return f"The Access Key with id {access_key_id} cannot be found"
+
+
+def no_such_user_policy(name: str) -> str:
+    """Published reports of the live service."""
+    return f"The user policy with name {name} cannot be found."
+
+
+def too_many_access_keys(maximum: int) -> str:
+    """[10] MEM."""
+    return f"Cannot exceed quota for AccessKeysPerUser: {maximum}"
+
+
+def policies_too_large(maximum: int, user_name: str) -> str:
+    """Published reports of the live service: characters, though it says bytes."""
+    return f"Maximum policy size of {maximum} bytes exceeded for user {user_name}"

@@ -1,0 +1,94 @@
+"""The keeper: the one process of a node that does what no call asks for.
+
+It moves the records of writes from the store to the trail, deletes secrets whose recovery window has ended,
+and prunes old versions.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any, Final
+
+from strongroom.operations.upkeep import delete_due_secrets, prune_versions
+from strongroom.ports import Clock, Entropy, Store
+from strongroom.server.log import open_log
+from strongroom.server.world import SystemClock, SystemEntropy
+from strongroom.store.room import Room
+from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.export import export_outbox
+from strongroom.trail.segment import SegmentTrail
+
+__all__ = ["Keeper", "run_keeper"]
+
+TICK_SECONDS: Final = 0.1
+DELETION_SECONDS: Final = 1.0
+PRUNING_SECONDS: Final = 3600.0
+BATCH: Final = 1000
+DELETION_BATCH: Final = 100
+
+
+class Keeper:
+    """The duties, each with how often it is done."""
+
+    def __init__(self, store: Store, trail: SegmentTrail, clock: Clock, entropy: Entropy, log: Any) -> None:
+        self._store = store
+        self._trail = trail
+        self._clock = clock
+        self._entropy = entropy
+        self._log = log
+        self._deletion_at = 0.0
+        self._pruning_at = time.monotonic() + PRUNING_SECONDS
+
+    def tick(self) -> None:
+        """Do what is due. A duty that fails is logged and tried again at its next time."""
+        self._attempt("export", self._export)
+        now = time.monotonic()
+        if now >= self._deletion_at:
+            self._deletion_at = now + DELETION_SECONDS
+            self._attempt("deletion", self._delete)
+        if now >= self._pruning_at:
+            self._pruning_at = now + PRUNING_SECONDS
+            self._attempt("pruning", self._prune)
+
+    def finish(self) -> None:
+        """Export what is left; for the end of the server."""
+        self._attempt("export", self._export)
+
+    def _export(self) -> None:
+        while export_outbox(self._store, self._trail, BATCH) == BATCH:
+            pass
+
+    def _delete(self) -> None:
+        while (
+            delete_due_secrets(self._store, self._clock.now(), self._entropy, DELETION_BATCH)
+            == DELETION_BATCH
+        ):
+            self._export()
+
+    def _prune(self) -> None:
+        prune_versions(self._store, self._clock.now(), self._entropy)
+
+    def _attempt(self, duty: str, do: Any) -> None:
+        try:
+            do()
+        except Exception as error:
+            self._log.error("duty failed", duty=duty, exc_info=error)
+
+
+def run_keeper(room: Room, parent: int) -> None:
+    """Keep until SIGTERM, or until the process `parent` has gone. Call in a process of its own."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log = open_log("keeper")
+    store = SqliteStore.open(room.path)
+    trail = SegmentTrail.open(room.trail, role="keeper")
+    keeper = Keeper(store, trail, SystemClock(), SystemEntropy(), log)
+    while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
+        keeper.tick()
+    keeper.finish()
+    store.close()
+    trail.close()

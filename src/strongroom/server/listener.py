@@ -1,0 +1,187 @@
+"""HTTP: the only code that knows the web server's interface (ASGI 3).
+
+Bounds every body in size and time before anything looks at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, Protocol
+
+from strongroom.errors import RequestEntityTooLargeException, RequestTimeoutException, ServiceError
+from strongroom.ports import Clock
+from strongroom.server.world import new_uuid
+from strongroom.wire.http import HttpRequest, HttpResponse
+
+__all__ = ["Listener"]
+
+MAX_BODY_BYTES: Final = 1_048_576
+"""No call of the API comes near: the largest is a 65,536-byte value with every byte escaped."""
+BODY_SECONDS: Final = 20.0
+"""How long a body may take to arrive, give or take a sweep."""
+SWEEP_SECONDS: Final = 1.0
+
+_TOO_LARGE: Final = f"The request body is larger than {MAX_BODY_BYTES} bytes."
+_TOO_SLOW: Final = "The request body did not arrive in time."
+_CUT_OFF: Final = "The request body ended before it was complete."
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Answers(Protocol):
+    """The pipeline, as far as the listener needs it."""
+
+    async def answer(self, request: HttpRequest) -> HttpResponse: ...
+
+    def refuse(self, request: HttpRequest, error: ServiceError) -> HttpResponse: ...
+
+
+class Listener:
+    """An ASGI application. `open_pipeline` is called once, when the worker starts."""
+
+    def __init__(
+        self,
+        open_pipeline: Callable[[], Answers],
+        close: Callable[[], None],
+        ready: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        self._open_pipeline = open_pipeline
+        self._close = close
+        self._ready = ready
+        self._clock = clock
+        self._pipeline: Answers | None = None
+        self._reading: dict[asyncio.Task[Any], float] = {}
+        """The requests whose bodies are being read, and until when; 0 for one that was interrupted."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._pipeline = self._open_pipeline()
+        self._sweep()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pipeline = self._pipeline
+        assert pipeline is not None  # noqa: S101 - the server calls after startup only
+        if scope["method"] == "GET" and scope["path"] in ("/health", "/ready"):
+            await _send(send, self._state(scope["path"]), new_uuid())
+            return
+        headers = tuple(
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        )
+        try:
+            body = await self._in_time(_body(_declared_length(scope["method"], headers), receive))
+        except ServiceError as error:
+            request = self._request(scope, headers, b"")
+            answer = pipeline.refuse(request, error)
+        else:
+            request = self._request(scope, headers, body)
+            answer = await pipeline.answer(request)
+        await _send(send, answer, request.request_id)
+
+    async def _in_time(self, body: Awaitable[bytes]) -> bytes:
+        """Return what `body` gives. Raises RequestTimeoutException when it takes longer than BODY_SECONDS.
+
+        A timer for every request would cost more than reading the body; one for all of them is enough.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - the server runs every request in a task
+        self._reading[task] = asyncio.get_running_loop().time() + BODY_SECONDS
+        try:
+            return await body
+        except asyncio.CancelledError:
+            if self._reading[task] > 0:
+                raise
+            task.uncancel()
+            raise RequestTimeoutException(_TOO_SLOW) from None
+        finally:
+            del self._reading[task]
+
+    def _sweep(self) -> None:
+        """Interrupt the requests whose bodies are overdue, and look again in a second."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for task, deadline in list(self._reading.items()):
+            if 0 < deadline <= now:
+                self._reading[task] = 0
+                task.cancel()
+        loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def _request(self, scope: Scope, headers: tuple[tuple[str, str], ...], body: bytes) -> HttpRequest:
+        client = scope.get("client")
+        raw_path = scope.get("raw_path")
+        return HttpRequest(
+            method=scope["method"],
+            raw_path=scope["path"] if raw_path is None else raw_path.decode("latin-1"),
+            raw_query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            body=body,
+            received_at=self._clock.now(),
+            request_id=new_uuid(),
+            source_ip=client[0] if client else "",
+            secure=scope.get("scheme") == "https",
+        )
+
+    def _state(self, path: str) -> HttpResponse:
+        if path == "/health" or self._ready():
+            return HttpResponse(200, "application/json", b'{"status":"ok"}')
+        return HttpResponse(503, "application/json", b'{"status":"unavailable"}')
+
+
+def _declared_length(method: str, headers: tuple[tuple[str, str], ...]) -> int | None:
+    """Return how long the body says it is; None when it does not say (chunks, HTTP/2)."""
+    for name, value in headers:
+        if name == "content-length" and value.isdecimal():
+            return int(value)
+    return 0 if method in ("GET", "HEAD") else None
+
+
+async def _body(declared: int | None, receive: Receive) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        RequestEntityTooLargeException: it is longer than any call can be.
+        RequestTimeoutException: it does not come, or stops before its end.
+    """
+    if declared == 0:
+        return b""
+    if declared is not None and declared > MAX_BODY_BYTES:
+        raise RequestEntityTooLargeException(_TOO_LARGE)
+    chunks: list[bytes] = []
+    size = 0
+    while size != declared:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestTimeoutException(_CUT_OFF)
+        chunk = message.get("body", b"")
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise RequestEntityTooLargeException(_TOO_LARGE)
+        if not message.get("more_body"):
+            break
+    if declared is not None and size != declared:
+        raise RequestTimeoutException(_CUT_OFF)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _send(send: Send, answer: HttpResponse, request_id: str) -> None:
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"x-amzn-requestid", request_id.encode()),
+        *((name.encode(), value.encode()) for name, value in answer.headers),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

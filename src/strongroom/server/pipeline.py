@@ -1,0 +1,345 @@
+"""The way of a call: route, authenticate, decode, find targets, authorize, handle, record, answer.
+
+This is the one place that catches everything. Whatever happens, an answer leaves only after its audit record
+was written (DESIGN promise 5), and a fault of ours says nothing about its cause (promise 6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, Final, Protocol
+
+import orjson
+
+from strongroom.audit.event import call_event
+from strongroom.errors import (
+    AccessDeniedException,
+    IntegrityError,
+    ServiceError,
+    UnknownOperationException,
+)
+from strongroom.names import Region, parse_arn
+from strongroom.operations.authorize import authorize
+from strongroom.operations.call import Call, Operation, Resources, Target, Unit
+from strongroom.operations.catalog import ServedService
+from strongroom.ports import Clock, ReadUnit, Store, Trail, WriteUnit
+from strongroom.server.callers import Caller, Callers
+from strongroom.server.world import new_uuid
+from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, fault_of, internal_fault
+from strongroom.wire.http import HttpRequest, HttpResponse
+from strongroom.wire.models import OperationModel, ServiceModel
+from strongroom.wire.routing import Route, Router
+from strongroom.wire.sigv4 import Credential, verify
+
+__all__ = ["Log", "Pipeline"]
+
+GLOBAL_REGION: Final = Region("us-east-1")
+"""Where records of services without regions are filed (fact sheet cloudtrail section 1)."""
+_GLOBAL_SERVICES: Final = frozenset({"iam"})
+_CLAIMED_KEY = re.compile(r"Credential=([\w-]{1,128})/|[?&]X-Amz-Credential=([\w-]{1,128})%2[Ff]")
+_UNKNOWN_OPERATION: Final = "Unknown"
+_RESOURCE_TYPES: Final[Mapping[str, str]] = {
+    "secret": "AWS::SecretsManager::Secret",
+    "key": "AWS::KMS::Key",
+    "alias": "AWS::KMS::Alias",
+    "user": "AWS::IAM::User",
+}
+
+
+class Log(Protocol):
+    """What the pipeline tells the operator; `error` comes with the exception at hand."""
+
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known of a call so far, for its record."""
+
+    request: HttpRequest
+    service: ServiceModel | None = None
+    operation: str = _UNKNOWN_OPERATION
+    model: OperationModel | None = None
+    declared: Operation | None = None
+    caller: Caller | None = None
+    claimed_account: str = ""
+    """The account of the access key a request names, whether or not the signature then holds."""
+    region: str = ""
+    call: Call | None = None
+    targets: Sequence[Target] = ()
+
+
+class Pipeline:
+    """Answers requests. One per process; construct after the process was forked."""
+
+    def __init__(
+        self,
+        *,
+        models: Mapping[str, ServiceModel],
+        catalog: Mapping[str, ServedService],
+        store: Store,
+        trail: Trail,
+        resources: Resources,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._trail = trail
+        self._resources = resources
+        self._clock = clock
+        self._log = log
+        self._router = Router(models.values())
+        self._callers = Callers(resources.root_key)
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """Return the answer to `request`, whose record has been written."""
+        attempt = Attempt(request)
+        try:
+            route = self._route(attempt)
+            if attempt.declared is not None and attempt.declared.unit is Unit.WRITE:
+                self._store.read(partial(self._accept, attempt, route))
+                return await asyncio.wrap_future(self._store.write(partial(self._commit, attempt)))
+            return self._answer_read(attempt, route)
+        except Exception as error:
+            return self._refuse(attempt, error)
+
+    def refuse(self, request: HttpRequest, error: ServiceError) -> HttpResponse:
+        """Return the answer to a request that cannot be taken (its body is too long, or never came)."""
+        attempt = Attempt(request)
+        attempt.service = self._router.service_of(request)
+        return self._refuse(attempt, error)
+
+    # Stages
+
+    def _route(self, attempt: Attempt) -> Route:
+        attempt.service = self._router.service_of(attempt.request)
+        route = self._router.route(attempt.request)
+        attempt.service = route.service
+        attempt.operation = route.operation
+        attempt.model = route.service.operations[route.operation]
+        attempt.declared = self._catalog[route.service.name].operations.get(route.operation)
+        return route
+
+    def _accept(self, attempt: Attempt, route: Route, unit: ReadUnit) -> Call:
+        """Return the call, authenticated and decoded."""
+        request = attempt.request
+        now = self._clock.now()
+        callers: list[Caller] = []
+
+        def lookup(access_key_id: str) -> Credential | None:
+            found = self._callers.find(unit, access_key_id)
+            if found is None:
+                return None
+            callers.append(found)
+            attempt.claimed_account = found.principal.account_id
+            return found.credential
+
+        signature = verify(request, service=route.service.signing_name, lookup=lookup, now=now)
+        caller = attempt.caller = callers[0]
+        attempt.region = signature.region
+        if attempt.declared is None:
+            reason = self._catalog[route.service.name].unsupported[route.operation]
+            raise UnknownOperationException(f"{route.operation} is not supported here. {reason}")
+        model = route.service.operations[route.operation]
+        if route.service.protocol == "json":
+            decoded = model.decode(request.body)
+        else:
+            decoded = model.decode_query(route.parameters)
+        call = attempt.call = Call(
+            service=route.service.name,
+            operation=route.operation,
+            request=decoded,
+            principal=caller.principal,
+            region=Region(signature.region),
+            received_at=now,
+            request_id=request.request_id,
+            resources=self._resources,
+            context={
+                **caller.context,
+                "aws:SourceIp": request.source_ip,
+                "aws:SecureTransport": "true" if request.secure else "false",
+                "aws:UserAgent": request.header("user-agent") or "",
+                "aws:RequestedRegion": signature.region,
+                **_time_context(now.replace(microsecond=0)),
+            },
+        )
+        return call
+
+    def _perform(self, attempt: Attempt, call: Call, unit: Any) -> Mapping[str, Any] | None:
+        """Return the response of a call whose targets policies allow."""
+        declared = attempt.declared
+        assert declared is not None  # noqa: S101 - _accept has refused every other call
+        targets = attempt.targets = declared.targets(call, unit)
+        return declared.handle(authorize(call, unit, targets), unit)
+
+    def _answer_read(self, attempt: Attempt, route: Route) -> HttpResponse:
+        def work(unit: ReadUnit) -> Mapping[str, Any] | None:
+            return self._perform(attempt, self._accept(attempt, route, unit), unit)
+
+        response = self._store.read(work)
+        answer = self._encode(attempt, response)
+        for event in self._events(attempt, None):
+            self._trail.append(event)
+        return answer
+
+    def _commit(self, attempt: Attempt, unit: WriteUnit) -> HttpResponse:
+        """Do a write together with its record; runs inside the transaction, which must be all or nothing."""
+        call = attempt.call
+        assert call is not None  # noqa: S101 - _accept ran before
+        response = self._perform(attempt, call, unit)
+        answer = self._encode(attempt, response)
+        for event in self._events(attempt, response):
+            unit.record(event)
+        return answer
+
+    def _encode(self, attempt: Attempt, response: Mapping[str, Any] | None) -> HttpResponse:
+        model = attempt.model
+        assert model is not None  # noqa: S101 - routed
+        if model.service.protocol == "json":
+            return HttpResponse(200, JSON_TYPE, model.encode(response))
+        return HttpResponse(200, XML_TYPE, model.encode_query(response, attempt.request.request_id))
+
+    def _refuse(self, attempt: Attempt, error: Exception) -> HttpResponse:
+        """Return the answer to a failed call, after its record was written and, for our faults, logged."""
+        service = attempt.service
+        told = error if isinstance(error, ServiceError) else internal_fault(service)
+        request_id = attempt.request.request_id
+        if told is not error:
+            damage = isinstance(error, IntegrityError)
+            self._log.error("damage found" if damage else "bug", request_id=request_id, exc_info=error)
+        elif isinstance(error.__cause__, IntegrityError):
+            self._log.error("damage found", request_id=request_id, exc_info=error.__cause__)
+        try:
+            for event in self._events(attempt, None, told):
+                self._trail.append(event)
+        except ServiceError as unrecorded:
+            # What was to be said has no record, so it is not said.
+            told = unrecorded
+        except Exception as bug:
+            self._log.error("bug", request_id=request_id, exc_info=bug)
+            told = internal_fault(service)
+        return encode_fault(told, service, request_id)
+
+    # Records
+
+    def _events(
+        self, attempt: Attempt, response: Mapping[str, Any] | None, error: ServiceError | None = None
+    ) -> Iterator[bytes]:
+        """Yield the records of a call: one for the caller's account, and one for each other account whose
+        resources it touched, tied together by a shared id; and those of the parts of a batch."""
+        request, call, model = attempt.request, attempt.call, attempt.model
+        parameters: Mapping[str, Any] | None = None
+        if call is not None and model is not None and not isinstance(error, AccessDeniedException):
+            parameters = model.redact_request(call.request) or None
+        elements: Mapping[str, Any] | None = None
+        if response is not None and model is not None and not self._read_only(attempt):
+            elements = model.redact_response(response) or None
+        accounts = self._accounts(attempt)
+        shared = new_uuid() if len(accounts) > 1 else None
+        code = message = None
+        if error is not None:
+            fault = fault_of(error, attempt.service)
+            code = "AccessDenied" if isinstance(error, AccessDeniedException) else fault.code
+            message = fault.message or None
+        common: dict[str, Any] = {
+            "event_source": attempt.service.event_source if attempt.service else "strongroom",
+            "region": self._region(attempt),
+            "user_identity": _identity(attempt),
+            "source_ip": request.source_ip,
+            "user_agent": request.header("user-agent") or "",
+            "request_id": request.request_id,
+            "at": request.received_at,
+            "shared_event_id": shared,
+        }
+        for account in accounts:
+            yield call_event(
+                event_name=attempt.operation,
+                event_id=new_uuid(),
+                read_only=self._read_only(attempt),
+                recipient_account_id=account,
+                request_parameters=parameters,
+                response_elements=elements,
+                error_code=code,
+                error_message=message,
+                resources=_resources(attempt.targets),
+                **common,
+            )
+        if call is None or attempt.service is None:
+            return
+        for part in call.details.get("extra_events", ()):
+            yield call_event(
+                event_name=part["operation"],
+                event_id=new_uuid(),
+                read_only=True,
+                recipient_account_id=accounts[0],
+                request_parameters=attempt.service.operations[part["operation"]].redact_request(
+                    part["request"]
+                ),
+                error_code=_record_code(part.get("error_code")),
+                error_message=part.get("error_message"),
+                **common,
+            )
+
+    @staticmethod
+    def _read_only(attempt: Attempt) -> bool:
+        return attempt.declared is not None and attempt.declared.read_only
+
+    @staticmethod
+    def _region(attempt: Attempt) -> str:
+        if attempt.service is not None and attempt.service.name in _GLOBAL_SERVICES:
+            return GLOBAL_REGION
+        return attempt.region
+
+    @staticmethod
+    def _accounts(attempt: Attempt) -> list[str]:
+        if attempt.caller is None:
+            return [attempt.claimed_account]
+        own = attempt.caller.principal.account_id
+        if not attempt.targets:
+            return [own]
+        others: Iterable[str] = {target.owner_account for target in attempt.targets} - {own}
+        return [own, *sorted(others)]
+
+
+@lru_cache(maxsize=4)
+def _time_context(second: dt.datetime) -> Mapping[str, str]:
+    return {
+        "aws:CurrentTime": second.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "aws:EpochTime": str(int(second.timestamp())),
+    }
+
+
+def _record_code(code: str | None) -> str | None:
+    return "AccessDenied" if code == AccessDeniedException.__name__ else code
+
+
+def _identity(attempt: Attempt) -> Mapping[str, Any] | orjson.Fragment:
+    if attempt.caller is not None:
+        return attempt.caller.identity
+    unknown: dict[str, Any] = {"type": "Unknown"}
+    request = attempt.request
+    claimed = _CLAIMED_KEY.search(request.header("authorization") or f"?{request.raw_query}")
+    if claimed is not None:
+        unknown["accessKeyId"] = claimed.group(1) or claimed.group(2)
+    return unknown
+
+
+def _resources(targets: Sequence[Target]) -> list[Mapping[str, Any]]:
+    """Return the things a call touched that exist, as the record names them."""
+    found: list[Mapping[str, Any]] = []
+    for target in targets:
+        arn = target.resource
+        if target.record is None:
+            continue
+        parsed = parse_arn(arn)
+        if parsed is None:
+            continue
+        kind = re.split("[:/]", parsed.resource, maxsplit=1)[0]
+        found.append({"accountId": target.owner_account, "type": _RESOURCE_TYPES.get(kind, kind), "ARN": arn})
+    return found

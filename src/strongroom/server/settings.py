@@ -1,0 +1,45 @@
+"""How a server is to run. Flags and environment variables are declared once, in `cli/`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+__all__ = ["DEFAULT_PORT", "Settings", "default_data_dir", "default_workers"]
+
+DEFAULT_PORT: Final = 7780
+
+
+def default_data_dir() -> Path:
+    """Return `$XDG_DATA_HOME/strongroom`, or the same below the home directory."""
+    configured = os.environ.get("XDG_DATA_HOME", "")
+    parent = Path(configured) if configured.startswith("/") else Path.home() / ".local" / "share"
+    return parent / "strongroom"
+
+
+def default_workers() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    """0: any free port."""
+    workers: int = field(default_factory=default_workers)
+    root_key: str = ""
+    """A root key source (`rootkey`); empty: the default file."""
+    ephemeral: bool = False
+    """The directory and the root key live as long as the process."""
+    region: str = "us-east-1"
+    """Only named in what is printed."""
+    access_key: tuple[str, str] | None = field(default=None, repr=False)
+    """The first account's root access key, when it is not to be random."""
+    account_id: str | None = None
+    """The first account, when it is not to be random."""
+    sync_every_record: bool = False
+    """Flush the trail to disk before each answer, not in groups."""

@@ -1,0 +1,126 @@
+"""The supervisor: opens the room, forks the workers and the keeper, and outlives them.
+
+The root key passes to them in memory, by the fork; it is in no argument, environment or file of theirs.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+from granian.http import HTTP1Settings
+from granian.server import Server
+
+from strongroom.operations.catalog import CATALOG
+from strongroom.rootkey import HeldRootKey
+from strongroom.server.keeper import run_keeper
+from strongroom.server.log import open_log
+from strongroom.server.settings import Settings
+from strongroom.server.worker import Worker
+from strongroom.store.room import Room
+from strongroom.wire.models import load_service
+
+__all__ = ["AddressError", "free_address", "supervise"]
+
+STOP_SECONDS: Final = 15
+"""How long a worker may take to finish its calls."""
+HEADER_MILLISECONDS: Final = 20_000
+
+
+class AddressError(Exception):
+    """The address cannot be listened on."""
+
+
+def free_address(host: str, port: int) -> int:
+    """Return the port to listen on; for 0 one that is free.
+
+    The web server shares its port between workers, which would let a second server join in unseen.
+
+    Raises:
+        AddressError: another program listens there, or the host is none of this machine's.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise AddressError(f"Cannot listen on {host} port {port}: {error.strerror or error}.") from error
+
+
+def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
+    """Serve until SIGTERM or SIGINT; calls under way are finished and the last records are exported."""
+    multiprocessing.set_start_method("fork", force=True)
+    models = {name: load_service(name) for name in CATALOG}
+    log = open_log("supervisor")
+    keeper = _Kept(lambda: run_keeper(room, supervisor), log)
+    supervisor = os.getpid()
+    worker = Worker(settings, room, root_key, models)
+    server: Any = Server(
+        "strongroom",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        runtime_mode=RuntimeModes.st,
+        loop=Loops.auto,
+        http=HTTPModes.auto,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        websockets=False,
+        log_enabled=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOP_SECONDS,
+    )
+    # What exists now is shared with the workers, page by page, until someone writes to it.
+    gc.collect()
+    gc.freeze()
+    keeper.start()
+    try:
+        server.serve(target_loader=worker.listener, wrap_loader=False)
+    finally:
+        keeper.stop()
+
+
+class _Kept:
+    """A child process that is started again when it ends by itself."""
+
+    def __init__(self, target: Callable[[], None], log: Any) -> None:
+        self._target = target
+        self._log = log
+        self._stopping = threading.Event()
+        self._process = self._fork()
+        self._watcher = threading.Thread(target=self._watch, name="keeper-watch", daemon=True)
+
+    def start(self) -> None:
+        self._process.start()
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """End it, giving it the time it needs to finish its duties."""
+        self._stopping.set()
+        self._process.terminate()
+        self._process.join(STOP_SECONDS)
+        self._watcher.join(1)
+
+    def _fork(self) -> Any:
+        return multiprocessing.get_context("fork").Process(target=self._target, name="keeper")
+
+    def _watch(self) -> None:
+        while True:
+            self._process.join()
+            if self._stopping.is_set():
+                return
+            self._log.error("keeper ended; starting it again", exit_code=self._process.exitcode)
+            if self._stopping.wait(1):
+                return
+            self._process = self._fork()
+            self._process.start()

@@ -1,0 +1,97 @@
+"""One API worker: what it opens after the fork, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from strongroom.operations.call import Resources
+from strongroom.operations.catalog import CATALOG
+from strongroom.operations.datakeys import KeyMemory
+from strongroom.ports import Store, Trail
+from strongroom.rootkey import HeldRootKey
+from strongroom.server.listener import Listener
+from strongroom.server.log import open_log
+from strongroom.server.pipeline import Pipeline
+from strongroom.server.settings import Settings
+from strongroom.server.world import SystemClock, SystemEntropy
+from strongroom.store.room import Room
+from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.segment import SegmentTrail
+from strongroom.wire.models import ServiceModel
+
+__all__ = ["Worker"]
+
+WATCH_SECONDS = 0.25
+
+
+class Worker:
+    """Builds the application of one forked process. `listener` is handed to the web server."""
+
+    def __init__(
+        self, settings: Settings, room: Room, root_key: HeldRootKey, models: Mapping[str, ServiceModel]
+    ) -> None:
+        self._settings = settings
+        self._room = room
+        self._root_key = root_key
+        self._models = models
+        self._parent = os.getpid()
+        self._store: Store | None = None
+        self._trail: Trail | None = None
+        self._watch: asyncio.TimerHandle | None = None
+
+    def listener(self) -> Listener:
+        return Listener(self._open, self._close, self._ready, SystemClock())
+
+    def _open(self) -> Pipeline:
+        log = open_log("worker")
+        try:
+            store = SqliteStore.open(self._room.path)
+            trail = SegmentTrail.open(
+                self._room.trail, role="api", sync_every_record=self._settings.sync_every_record
+            )
+        except Exception as error:
+            log.error("cannot start", exc_info=error)
+            raise
+        self._store, self._trail = store, trail
+        self._watch_parent()
+        resources: Any = Resources(
+            store=store, root_key=self._root_key, entropy=SystemEntropy(), key_memory=KeyMemory()
+        )
+        return Pipeline(
+            models=self._models,
+            catalog=CATALOG,
+            store=store,
+            trail=trail,
+            resources=resources,
+            clock=SystemClock(),
+            log=log,
+        )
+
+    def _ready(self) -> bool:
+        """True while reads are answered from the store."""
+        if self._store is None:
+            return False
+        try:
+            return self._store.read(lambda _: True)
+        except Exception:
+            return False
+
+    def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._store is not None:
+            self._store.close()
+        if self._trail is not None:
+            self._trail.close()
+
+    def _watch_parent(self) -> None:
+        """Stop when the supervisor has gone: a worker on its own would keep the directory locked."""
+        if os.getppid() != self._parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        loop = asyncio.get_running_loop()
+        self._watch = loop.call_later(WATCH_SECONDS, self._watch_parent)

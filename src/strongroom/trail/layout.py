@@ -1,0 +1,91 @@
+"""How a trail lies on disk: slots, segment files and lines. Normative: docs/spec/audit-log.md."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+__all__ = [
+    "FIRST_PREVIOUS",
+    "LOCK",
+    "SEGMENTS",
+    "Line",
+    "format_line",
+    "hash_line",
+    "parse_line",
+    "segment_files",
+    "segment_name",
+]
+
+SEGMENTS: Final = "segments"
+LOCK: Final = "lock"
+FIRST_PREVIOUS: Final = "0" * 64
+"""Stands for the hash of the line before the first."""
+
+_NAME = re.compile(r"([0-9]{12})\.jsonl")
+_LINE = re.compile(
+    rb'\{"n":([1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})",(?:"outbox":([1-9][0-9]{0,17}),)?"event":(\{.*\})\}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One record of a slot."""
+
+    number: int
+    previous: str
+    """Hex SHA-256 of the line before, without its newline."""
+    outbox: int | None
+    """The number the record had in the store, for records of writes."""
+    event: bytes
+
+
+def segment_name(first: int) -> str:
+    """Return the name of the file whose first record is number `first`."""
+    return f"{first:012}.jsonl"
+
+
+def segment_files(slot: Path) -> list[tuple[int, Path]]:
+    """Return a slot's files with the numbers their names promise, in order; other files are not looked at."""
+    found = []
+    for path in slot.iterdir():
+        name = _NAME.fullmatch(path.name)
+        if name is not None:
+            found.append((int(name[1]), path))
+    return sorted(found)
+
+
+def format_line(number: int, previous: str, event: bytes, outbox: int | None = None) -> bytes:
+    """Return a record's line without its newline. `event` is one line of JSON."""
+    exported = b"" if outbox is None else b'"outbox":%d,' % outbox
+    return b'{"n":%d,"prev":"%b",%b"event":%b}' % (number, previous.encode(), exported, event)
+
+
+def hash_line(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+def parse_line(line: bytes) -> Line | None:
+    """Return what a line says; None when it is not exactly what `format_line` writes."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        return None
+    number, previous, outbox, event = found.groups()
+    try:
+        orjson.loads(event)
+    except orjson.JSONDecodeError:
+        return None
+    return Line(int(number), previous.decode(), None if outbox is None else int(outbox), event)
+
+
+def slots(trail: Path) -> Iterator[Path]:
+    """Yield the slots' directories by name."""
+    segments = trail / SEGMENTS
+    if segments.is_dir():
+        yield from sorted(each for each in segments.iterdir() if each.is_dir())

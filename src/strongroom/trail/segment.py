@@ -1,0 +1,270 @@
+"""One process's own chain of records, written before the answers they tell of.
+
+A slot (`api-0`, `keeper`, …) belongs to one process at a time; its chain goes on where the last owner's
+stopped. Layout and guarantees: docs/spec/audit-log.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from strongroom.errors import IntegrityError, ServiceUnavailableException
+from strongroom.trail.layout import (
+    FIRST_PREVIOUS,
+    LOCK,
+    SEGMENTS,
+    format_line,
+    hash_line,
+    parse_line,
+    segment_files,
+    segment_name,
+)
+
+__all__ = ["SegmentTrail", "TrailError"]
+
+SYNC_SECONDS: Final = 0.05
+"""At most so long does a record wait for the disk (DESIGN section 7)."""
+MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
+MAX_SLOTS: Final = 1024
+TAIL_BYTES: Final = 1024 * 1024
+
+CLOSED: Final = "The server is stopping; nothing was recorded."
+UNWRITABLE: Final = "The audit record cannot be written, so the call is refused."
+
+
+class TrailError(Exception):
+    """A slot cannot be opened; the message says why."""
+
+
+class SegmentTrail:
+    """`ports.Trail`. Safe to use from several threads; not across a fork."""
+
+    def __init__(self, slot: Path, lock: int, *, sync_every_record: bool, max_bytes: int) -> None:
+        self.slot = slot.name
+        self._directory = slot
+        self._lock_descriptor = lock
+        self._sync_every_record = sync_every_record
+        self._max_bytes = max_bytes
+        self._guard = threading.Lock()
+        self._stopped = threading.Event()
+        self._dirty = threading.Event()
+        self._broken = False
+        self._closed = False
+        self._number, self._previous, self.last_outbox = _continue(slot)
+        self._descriptor, self._size = -1, 0
+        self._new_file()
+        self._syncer = threading.Thread(target=self._sync_in_groups, name="trail-sync", daemon=True)
+        self._syncer.start()
+
+    @classmethod
+    def open(
+        cls,
+        trail: Path,
+        role: str,
+        *,
+        sync_every_record: bool = False,
+        max_bytes: int = MAX_SEGMENT_BYTES,
+    ) -> SegmentTrail:
+        """Return a slot of `role` that nobody holds: `api` becomes `api-0`, `api-1`, …; any other role has
+        one slot of its name.
+
+        Raises:
+            TrailError: the slot is held by another process, or cannot be made.
+            IntegrityError: what the slot ends with is not a record.
+        """
+        segments = trail / SEGMENTS
+        try:
+            segments.mkdir(mode=0o700, exist_ok=True)
+            for name in _slot_names(role):
+                slot = segments / name
+                slot.mkdir(mode=0o700, exist_ok=True)
+                lock = os.open(slot / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    os.close(lock)
+                    continue
+                try:
+                    return cls(slot, lock, sync_every_record=sync_every_record, max_bytes=max_bytes)
+                except BaseException:
+                    os.close(lock)
+                    raise
+        except OSError as error:
+            raise TrailError(f"The audit trail in {trail} cannot be written: {error.strerror}.") from error
+        raise TrailError(f"Another process writes the audit trail in {trail} as {role}.")
+
+    def append(self, event: bytes) -> None:
+        """As `ports.Trail.append`."""
+        self.append_many(((None, event),))
+
+    def append_many(self, events: Sequence[tuple[int | None, bytes]]) -> None:
+        """Write events, each with the number it had in the store's outbox or None, all of them or none.
+
+        Raises:
+            ServiceUnavailableException: they cannot be written.
+        """
+        with self._guard:
+            if self._closed:
+                raise ServiceUnavailableException(CLOSED)
+            if self._broken:
+                raise ServiceUnavailableException(UNWRITABLE)
+            number, previous = self._number, self._previous
+            lines = []
+            for outbox, event in events:
+                number += 1
+                line = format_line(number, previous, event, outbox)
+                previous = hash_line(line)
+                lines.append(line + b"\n")
+            try:
+                if self._size >= self._max_bytes:
+                    self._new_file()
+                self._write(b"".join(lines))
+                if self._sync_every_record:
+                    os.fdatasync(self._descriptor)
+            except OSError as error:
+                if error.errno != errno.ENOSPC or self._sync_every_record:
+                    # After a failed flush nobody knows what is on disk (a second one may lie).
+                    self._broken = True
+                raise ServiceUnavailableException(UNWRITABLE) from error
+            self._number, self._previous = number, previous
+            if events and events[-1][0] is not None:
+                self.last_outbox = events[-1][0]
+        self._dirty.set()
+
+    def sync(self) -> None:
+        """Everything appended is on disk. Raises ServiceUnavailableException when that cannot be said."""
+        with self._guard:
+            if self._broken:
+                raise ServiceUnavailableException(UNWRITABLE)
+            try:
+                os.fdatasync(self._descriptor)
+            except OSError as error:
+                self._broken = True
+                raise ServiceUnavailableException(UNWRITABLE) from error
+
+    def close(self) -> None:
+        """Everything appended is on disk, and the slot is free. A second call does nothing."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+        self._stopped.set()
+        self._dirty.set()
+        self._syncer.join()
+        with self._guard:
+            with suppress(OSError):
+                os.fdatasync(self._descriptor)
+            os.close(self._descriptor)
+            os.close(self._lock_descriptor)
+
+    def _write(self, data: bytes) -> None:
+        """Append `data` whole, or leave the file as it was."""
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:] if written else data)
+        except OSError:
+            if written:
+                try:
+                    os.ftruncate(self._descriptor, self._size)
+                except OSError:
+                    self._broken = True
+            raise
+        self._size += written
+
+    def _new_file(self) -> None:
+        """Start the file of the next record. One that never got a record is taken up again."""
+        path = self._directory / segment_name(self._number + 1)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+        if self._descriptor >= 0:
+            os.fdatasync(self._descriptor)
+            os.close(self._descriptor)
+        self._descriptor, self._size = descriptor, 0
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _sync_in_groups(self) -> None:
+        while not self._stopped.is_set():
+            self._dirty.wait()
+            if self._stopped.wait(SYNC_SECONDS):
+                return
+            self._dirty.clear()
+            with self._guard:
+                # A duplicate, so that flushing waits for no writer and a new file may begin meanwhile.
+                descriptor = os.dup(self._descriptor)
+            try:
+                os.fdatasync(descriptor)
+            except OSError:
+                self._broken = True
+            finally:
+                os.close(descriptor)
+
+
+def _slot_names(role: str) -> Iterator[str]:
+    if role != "api":
+        yield role
+        return
+    for number in range(MAX_SLOTS):
+        yield f"api-{number}"
+
+
+def _continue(slot: Path) -> tuple[int, str, int | None]:
+    """Return number, hash and outbox number of the slot's last record, after cutting off half a line.
+
+    A line without its newline is one whose writer died in the middle: its answer never left.
+
+    Raises:
+        IntegrityError: the last whole line is not a record.
+    """
+    files = segment_files(slot)
+    for first, path in reversed(files):
+        last = _last_line(path)
+        if last is None:
+            if path != files[-1][1]:
+                raise IntegrityError(
+                    f"the audit segment {path.name} of {slot.name} is empty, but not the last"
+                )
+            continue
+        line = parse_line(last)
+        if line is None or line.number < first:
+            raise IntegrityError(f"the audit segment {path.name} of {slot.name} does not end with a record")
+        return line.number, hash_line(last), line.outbox
+    return 0, FIRST_PREVIOUS, None
+
+
+def _last_line(path: Path) -> bytes | None:
+    """Return the last whole line of a file, cutting off what follows it; None when there is none."""
+    with path.open("r+b") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        tail = b""
+        while end > 0:
+            start = max(0, end - TAIL_BYTES)
+            file.seek(start)
+            tail = file.read(end - start) + tail
+            end = start
+            last = tail.rfind(b"\n")
+            if last < 0:
+                continue
+            before = tail.rfind(b"\n", 0, last)
+            if before < 0 and start > 0:
+                continue
+            whole = start + last + 1
+            if whole < size:
+                file.truncate(whole)
+                os.fsync(file.fileno())
+            return tail[before + 1 : last]
+        if size:
+            file.truncate(0)
+            os.fsync(file.fileno())
+        return None

@@ -1,0 +1,67 @@
+"""Ids follow from their randomness alone and have AWS's form."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from strongroom.identity import ids
+from support.entropies import SeededEntropy, pattern
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "form"),
+    [
+        pytest.param(ids.user_id, ids.USER_ID_RANDOM_BYTES, r"AIDA[A-Z2-7]{17}", id="user id"),
+        pytest.param(
+            ids.access_key_id, ids.ACCESS_KEY_ID_RANDOM_BYTES, r"AKIA[A-Z2-7]{16}", id="access key id"
+        ),
+        pytest.param(
+            ids.secret_access_key,
+            ids.SECRET_ACCESS_KEY_RANDOM_BYTES,
+            r"[A-Za-z0-9+/]{40}",
+            id="secret access key",
+        ),
+    ],
+)
+def test_form_and_randomness(make: Callable[[bytes], str], size: int, form: str) -> None:
+    made = [make(pattern(f"randomness {number}", size)) for number in range(200)]
+    assert all(re.fullmatch(form, each) for each in made)
+    assert len(set(made)) == 200
+    assert make(pattern("randomness 0", size)) == made[0]
+    # Every random byte matters: a bit flipped in any of them is another id.
+    randomness = pattern("randomness 0", size)
+    for place in range(size):
+        flipped = bytearray(randomness)
+        flipped[place] ^= 0x80
+        assert make(bytes(flipped)) != made[0]
+    for wrong in (b"", randomness + b"x", randomness[:-1]):
+        with pytest.raises(ValueError, match=rf"^{size} random bytes are needed, not {len(wrong)}$"):
+            make(wrong)
+
+
+def test_a_secret_access_key_uses_all_64_characters_alike() -> None:
+    entropy = SeededEntropy(7)
+    counted: Counter[str] = Counter()
+    for _ in range(2_000):
+        counted.update(ids.secret_access_key(entropy.token_bytes(ids.SECRET_ACCESS_KEY_RANDOM_BYTES)))
+    assert len(counted) == 64
+    # 80,000 draws, 1,250 of each expected, standard deviation 35.
+    assert all(1_050 < count < 1_450 for count in counted.values())
+
+
+@pytest.mark.parametrize(
+    ("drawn", "account_id"), [(0, "100000000000"), (11_122_223_333, "111122223333"), (-1, "999999999999")]
+)
+def test_an_account_id_has_twelve_digits_and_no_leading_zero(drawn: int, account_id: str) -> None:
+    bounds: list[int] = []
+
+    def below(bound: int) -> int:
+        bounds.append(bound)
+        return drawn % bound
+
+    assert ids.account_id(below) == account_id
+    assert bounds == [900_000_000_000]
