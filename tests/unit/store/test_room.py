@@ -186,7 +186,9 @@ class TestOwnership:
             "room = Room.open(Path(sys.argv[1]), own=True)\n"
             "child = os.fork()\n"
             "if child == 0:\n"
+            "    os.close(1)\n"
             "    time.sleep(60)\n"
+            "    os._exit(0)\n"
             "room.close()\n"
             "print(child, flush=True)\n"
         )
