@@ -228,6 +228,10 @@ class IncorrectTrustAnchorException(ServiceError):
     """Modelled by: kms."""
 
 
+class InsufficientSessionLifetimeException(ServiceError):
+    """Modelled by: sts."""
+
+
 class InternalServiceError(ServiceError):
     """Modelled by: secretsmanager."""
 
@@ -254,6 +258,10 @@ class InvalidCertificateException(ServiceError):
 
 class InvalidCiphertextException(ServiceError):
     """Modelled by: kms."""
+
+
+class InvalidContextAssertionException(ServiceError):
+    """Modelled by: sts."""
 
 
 class InvalidGrantIdException(ServiceError):
@@ -298,6 +306,10 @@ class InvalidPublicKeyException(ServiceError):
 
 class InvalidRequestException(ServiceError):
     """Modelled by: secretsmanager."""
+
+
+class InvalidSubjectCredentialsException(ServiceError):
+    """Modelled by: sts."""
 
 
 class InvalidUserTypeException(ServiceError):

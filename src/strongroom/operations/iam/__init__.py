@@ -99,6 +99,7 @@ UNSUPPORTED: Final[dict[str, str]] = {
             "RemoveClientIDFromOpenIDConnectProvider",
             "TagOpenIDConnectProvider",
             "UntagOpenIDConnectProvider",
+            "UpdateOpenIDConnectProvider",
             "UpdateOpenIDConnectProviderThumbprint",
         ),
         "Comes with roles for OpenID Connect identities.",

@@ -22,6 +22,7 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "DecodeAuthorizationMessage": "Comes with the explanation of denials.",
     "GetDelegatedAccessToken": "Delegation to product providers is not planned.",
     "GetFederationToken": _ROLES,
+    "GetScopedCredentials": _ROLES,
     "GetSessionToken": _ROLES,
     "GetWebIdentityToken": "This server does not issue identity tokens for other services.",
 }
