@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from strongroom.identity.principal import Principal
 from strongroom.identity.records import AccessKey, User

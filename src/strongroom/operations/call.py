@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from strongroom.identity.principal import Principal
 from strongroom.names import AccountId, Region
@@ -28,8 +30,7 @@ class Unit(Enum):
     """Runs on the writer inside the transaction that also holds its audit event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
+class Resources(msgspec.Struct, frozen=True, eq=False):
     """What handlers may use of the world, constructed by the server."""
 
     store: Store
@@ -39,8 +40,7 @@ class Resources:
     """Opaque per-process memory of `operations/datakeys`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, eq=False):
     """An authenticated, decoded and validated call, not yet authorized.
 
     `request` holds only members the model knows, checked against their shapes; blobs are `bytes`.
@@ -54,9 +54,9 @@ class Call:
     received_at: dt.datetime
     request_id: str
     resources: Resources
-    context: ConditionContext = field(default_factory=dict)
+    context: ConditionContext = {}
     """Condition keys of the request itself (aws:SourceIp, aws:PrincipalArn, …)."""
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = {}
     """What the handler wants in its audit record beyond the request: `resources` (list of
     {accountId,type,ARN}), `extra_events` (one per secret of a batch: see audit.event)."""
 
@@ -65,9 +65,12 @@ class Call:
         """The caller's account."""
         return self.principal.account_id
 
+    def __repr__(self) -> str:
+        """Say nothing of the request, which may hold a secret value."""
+        return f"<Call {self.service} {self.operation} {self.request_id}>"
 
-@dataclass(frozen=True, slots=True)
-class ResourcePolicy:
+
+class ResourcePolicy(msgspec.Struct, frozen=True, eq=False):
     """A resource-based policy attached to a target."""
 
     document: str
@@ -76,8 +79,7 @@ class ResourcePolicy:
     they count only when this policy allows the account principal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, eq=False):
     """One thing a call touches, and the action that must be allowed on it."""
 
     action: str
@@ -90,15 +92,14 @@ class Target:
     record: Any = None
     """The stored Secret, KmsKey or User; None when absent (authorization comes before 'not found')."""
     resource_policies: tuple[ResourcePolicy, ...] = ()
-    context: ConditionContext = field(default_factory=dict)
+    context: ConditionContext = {}
     """Condition keys of this target (secretsmanager:SecretId, aws:ResourceTag/…)."""
     optional: bool = False
     """True: a denial does not fail the call; the handler finds the target among `call.refused` and
     answers for it alone (BatchGetSecretValue)."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizedCall:
+class AuthorizedCall(msgspec.Struct, frozen=True, eq=False):
     """A call whose every required target was allowed. Only `operations/authorize.py` makes one."""
 
     call: Call

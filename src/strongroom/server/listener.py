@@ -6,13 +6,13 @@ Bounds every body in size and time before anything looks at it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, Protocol
 
 from strongroom.errors import RequestEntityTooLargeException, RequestTimeoutException, ServiceError
 from strongroom.ports import Clock
 from strongroom.server.world import new_uuid
-from strongroom.wire.http import HttpRequest, HttpResponse
+from strongroom.wire.http import HttpRequest, HttpResponse, joined_headers
 
 __all__ = ["Listener"]
 
@@ -78,9 +78,7 @@ class Listener:
         if scope["method"] == "GET" and scope["path"] in ("/health", "/ready"):
             await _send(send, self._state(scope["path"]), new_uuid())
             return
-        headers = tuple(
-            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        )
+        headers = joined_headers(scope["headers"])
         try:
             body = await self._in_time(_body(_declared_length(scope["method"], headers), receive))
         except ServiceError as error:
@@ -119,7 +117,7 @@ class Listener:
                 task.cancel()
         loop.call_later(SWEEP_SECONDS, self._sweep)
 
-    def _request(self, scope: Scope, headers: tuple[tuple[str, str], ...], body: bytes) -> HttpRequest:
+    def _request(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> HttpRequest:
         client = scope.get("client")
         raw_path = scope.get("raw_path")
         return HttpRequest(
@@ -140,11 +138,11 @@ class Listener:
         return HttpResponse(503, "application/json", b'{"status":"unavailable"}')
 
 
-def _declared_length(method: str, headers: tuple[tuple[str, str], ...]) -> int | None:
+def _declared_length(method: str, headers: Mapping[str, str]) -> int | None:
     """Return how long the body says it is; None when it does not say (chunks, HTTP/2)."""
-    for name, value in headers:
-        if name == "content-length" and value.isdecimal():
-            return int(value)
+    declared = headers.get("content-length", "")
+    if declared.isdecimal():
+        return int(declared)
     return 0 if method in ("GET", "HEAD") else None
 
 

@@ -144,7 +144,9 @@ class Pipeline:
         caller = attempt.caller = callers[0]
         attempt.region = signature.region
         if attempt.declared is None:
-            reason = self._catalog[route.service.name].unsupported[route.operation]
+            # A botocore newer than this program may know more operations.
+            unsupported = self._catalog[route.service.name].unsupported
+            reason = unsupported.get(route.operation, "It is newer than this server.")
             raise UnknownOperationException(f"{route.operation} is not supported here. {reason}")
         model = route.service.operations[route.operation]
         if route.service.protocol == "json":
@@ -164,7 +166,7 @@ class Pipeline:
                 **caller.context,
                 "aws:SourceIp": request.source_ip,
                 "aws:SecureTransport": "true" if request.secure else "false",
-                "aws:UserAgent": request.header("user-agent") or "",
+                "aws:UserAgent": request.headers.get("user-agent") or "",
                 "aws:RequestedRegion": signature.region,
                 **_time_context(now.replace(microsecond=0)),
             },
@@ -252,7 +254,7 @@ class Pipeline:
             "region": self._region(attempt),
             "user_identity": _identity(attempt),
             "source_ip": request.source_ip,
-            "user_agent": request.header("user-agent") or "",
+            "user_agent": request.headers.get("user-agent") or "",
             "request_id": request.request_id,
             "at": request.received_at,
             "shared_event_id": shared,
@@ -324,7 +326,7 @@ def _identity(attempt: Attempt) -> Mapping[str, Any] | orjson.Fragment:
         return attempt.caller.identity
     unknown: dict[str, Any] = {"type": "Unknown"}
     request = attempt.request
-    claimed = _CLAIMED_KEY.search(request.header("authorization") or f"?{request.raw_query}")
+    claimed = _CLAIMED_KEY.search(request.headers.get("authorization") or f"?{request.raw_query}")
     if claimed is not None:
         unknown["accessKeyId"] = claimed.group(1) or claimed.group(2)
     return unknown

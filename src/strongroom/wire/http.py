@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+__all__ = ["HttpRequest", "HttpResponse", "joined_headers"]
+
+_SPACES = re.compile(r" {2,}")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(msgspec.Struct, frozen=True, eq=False):
     """One request as it came over the network, its body complete and within the limit."""
 
     method: str
@@ -15,9 +21,8 @@ class HttpRequest:
     """The path as sent, still percent-encoded, without the query."""
     raw_query: str
     """The query as sent, without its question mark."""
-    headers: tuple[tuple[str, str], ...]
-    """Names in lower case, in the order received; values decoded as latin-1. HTTP/2's `:authority` stands
-    here as `host`."""
+    headers: Mapping[str, str]
+    """From `joined_headers`. HTTP/2's `:authority` stands here as `host`."""
     body: bytes
     received_at: dt.datetime
     request_id: str
@@ -25,18 +30,25 @@ class HttpRequest:
     secure: bool
     """True when the connection is TLS."""
 
-    def header(self, name: str) -> str | None:
-        """Return the first value of `name` (lower case)."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
 
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(msgspec.Struct, frozen=True):
     status: int
     content_type: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     """Beyond Content-Type, x-amzn-RequestId and Date, which the listener sets."""
+
+
+def joined_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return one value a name, as signatures see it: trimmed, inner runs of spaces collapsed, repeated
+    headers joined by commas in the order received. Names come in lower case; bytes are latin-1.
+
+    Source: fact sheet sigv4 section 3, canonical headers.
+    """
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip(" \t")
+        if "  " in value:
+            value = _SPACES.sub(" ", value)
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from strongroom.errors import SerializationException, UnknownOperationException
 from strongroom.wire.http import HttpRequest
@@ -25,14 +26,13 @@ _MALFORMED: Final = "The request's parameters are malformed or too many."
 _SIGNATURE_PARAMETERS: Final = "X-Amz-"
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, eq=False):
     """Where a request goes."""
 
     service: ServiceModel
     operation: str
     """A name from the model."""
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = {}
     """Query protocol only: what came in the body and the query string, without signature parameters."""
 
 
@@ -55,7 +55,7 @@ class Router:
 
     def service_of(self, request: HttpRequest) -> ServiceModel | None:
         """Return the service a request speaks to as far as that can be seen, to answer in its protocol."""
-        target = request.header("x-amz-target")
+        target = request.headers.get("x-amz-target")
         if target is not None:
             return self._by_prefix.get(target.rpartition(".")[0])
         return self._query_service(request, request.raw_query)
@@ -69,7 +69,7 @@ class Router:
         """
         if request.raw_path not in ("/", ""):
             raise UnknownOperationException()
-        target = request.header("x-amz-target")
+        target = request.headers.get("x-amz-target")
         if target is not None:
             found = self._by_target.get(target)
             if found is None or request.method != "POST":
@@ -88,7 +88,7 @@ class Router:
         return Route(service, action, parameters)
 
     def _query_service(self, request: HttpRequest, raw_query: str) -> ServiceModel | None:
-        scope = _SCOPE_SERVICE.search(request.header("authorization") or "")
+        scope = _SCOPE_SERVICE.search(request.headers.get("authorization") or "")
         if scope is not None:
             return self._by_name.get(scope.group(1))
         for version, service in self._by_version.items():

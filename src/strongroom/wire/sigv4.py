@@ -12,11 +12,14 @@ import hashlib
 import hmac
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
 
 from strongroom.errors import (
     ExpiredTokenException,
@@ -49,8 +52,13 @@ HOST_NOT_SIGNED: Final = "'Host' or ':authority' must be a 'SignedHeader' in the
 # SECURITY: an intermediary could add or change these without breaking a signature that leaves them out.
 _MUST_BE_SIGNED: Final = ("x-amz-target", "x-amz-date", "x-amz-security-token")
 _BASIC_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
-_SPACES = re.compile(r" {2,}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
+_USUAL_HEADER = re.compile(
+    r"(AWS4-[A-Z0-9-]+) Credential=([^ ,=]+), ?SignedHeaders=([^ ,=]+), ?Signature=([0-9a-f]{64})"
+)
+"""How every SDK writes the Authorization header; other spellings take the longer way."""
+_REMEMBERED: Final = 1024
+"""Clients send the same scopes, lists of headers and dates over and over; so many of each are remembered."""
 
 
 class SigningKey(Protocol):
@@ -71,8 +79,7 @@ class Credential:
     expires_at: dt.datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedSignature:
+class VerifiedSignature(msgspec.Struct, frozen=True, eq=False):
     """Proof that the holder of `credential` signed the request."""
 
     credential: Credential
@@ -122,8 +129,7 @@ class SigningKeys:
         return key
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(msgspec.Struct, frozen=True):
     """What a request says about its own signature."""
 
     credential: str
@@ -153,26 +159,19 @@ def verify(
         UnrecognizedClientException: unknown or inactive key, or a session token that does not belong to it.
         ExpiredTokenException: the temporary credential has ended.
     """
-    headers = _joined(request.headers)
+    headers = request.headers
     query = _query_pairs(request.raw_query)
     claim = _claim(headers, query)  # (1) to (3)
     signed_at = _signed_at(claim.timestamp)  # (4)
     _verify_time(claim, signed_at, now)  # (5)
-    signed = claim.signed_headers.split(";")
+    signed = _signed_names(claim.signed_headers)
     if "host" not in signed and ":authority" not in signed:  # (6)
         raise InvalidSignatureException(HOST_NOT_SIGNED)
     if claim.algorithm != ALGORITHM:  # (7)
         raise IncompleteSignatureException(
             f"Unsupported AWS 'algorithm': '{claim.algorithm[:64]}' (only AWS4-HMAC-SHA256 for now). "
         )
-    scope = claim.credential.split("/")  # (8)
-    if len(scope) != 5:
-        raise IncompleteSignatureException(
-            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
-            f"got '{claim.credential[:256]}'"
-        )
-    access_key_id, date, region, scope_service, terminator = scope
-    _verify_scope(date, region, scope_service, terminator, service, claim.timestamp)  # (9)
+    access_key_id, date, region = _scope(claim.credential, service, claim.timestamp)  # (8), (9)
     for name in _MUST_BE_SIGNED:
         if name in headers and name not in signed:
             raise InvalidSignatureException(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
@@ -186,7 +185,7 @@ def verify(
         (
             ALGORITHM,
             claim.timestamp,
-            f"{date}/{region}/{scope_service}/{TERMINATOR}",
+            f"{date}/{region}/{service}/{TERMINATOR}",
             hashlib.sha256(canonical.encode()).hexdigest(),
         )
     )
@@ -208,17 +207,6 @@ def _nobody(date: str, region: str, service: str) -> bytes:
 _NOBODY: Final[SigningKey] = _nobody
 
 
-def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Return one value a name: trimmed, inner runs of spaces collapsed, repeated headers joined by commas."""
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        trimmed = value.strip(" \t")
-        if "  " in trimmed:
-            trimmed = _SPACES.sub(" ", trimmed)
-        joined[name] = f"{joined[name]},{trimmed}" if name in joined else trimmed
-    return joined
-
-
 def _query_pairs(raw_query: str) -> list[tuple[str, str]]:
     """Return names and values, percent-decoded and encoded again the canonical way. A plus is a plus."""
     if not raw_query:
@@ -236,7 +224,7 @@ def _encoded(text: str) -> str:
     return quote(unquote_to_bytes(text), safe="-_.~")
 
 
-def _claim(headers: dict[str, str], query: list[tuple[str, str]]) -> _Claim:
+def _claim(headers: Mapping[str, str], query: list[tuple[str, str]]) -> _Claim:
     authorization = headers.get("authorization")
     by_query = any(name == "X-Amz-Algorithm" for name, _ in query)
     if authorization is not None:
@@ -250,7 +238,13 @@ def _claim(headers: dict[str, str], query: list[tuple[str, str]]) -> _Claim:
     raise MissingAuthenticationTokenException(NOT_SIGNED)
 
 
-def _header_claim(authorization: str, headers: dict[str, str]) -> _Claim:
+def _header_claim(authorization: str, headers: Mapping[str, str]) -> _Claim:
+    timestamp = headers.get("x-amz-date") or headers.get("date") or None
+    usual = _USUAL_HEADER.fullmatch(authorization)
+    if usual is not None and timestamp is not None:
+        algorithm, credential, signed_headers, signature = usual.groups()
+        token = headers.get("x-amz-security-token")
+        return _Claim(credential, signed_headers, signature, timestamp, algorithm, token, False)
     algorithm, _, rest = authorization.partition(" ")
     parts: dict[str, str] = {}
     for part in rest.replace(",", " ").split():
@@ -261,7 +255,6 @@ def _header_claim(authorization: str, headers: dict[str, str]) -> _Claim:
                 f"'{_shown(authorization)}'."
             )
         parts[name] = value
-    timestamp = headers.get("x-amz-date") or headers.get("date") or None
     faults = [
         f"Authorization header requires '{name}' parameter. "
         for name in ("Credential", "Signature", "SignedHeaders")
@@ -322,6 +315,13 @@ def _signature(text: str) -> str:
     return text if _HEX64.fullmatch(text) else ""
 
 
+@lru_cache(_REMEMBERED)
+def _signed_names(signed_headers: str) -> tuple[str, ...]:
+    """Return the names of the signed headers in canonical order."""
+    return tuple(sorted(signed_headers.split(";")))
+
+
+@lru_cache(_REMEMBERED)
 def _signed_at(timestamp: str) -> dt.datetime:
     found = _BASIC_DATE.fullmatch(timestamp)
     if found is not None:
@@ -353,9 +353,17 @@ def _basic(moment: dt.datetime) -> str:
     return moment.strftime("%Y%m%dT%H%M%SZ")
 
 
-def _verify_scope(
-    date: str, region: str, scope_service: str, terminator: str, service: str, timestamp: str
-) -> None:
+@lru_cache(_REMEMBERED)
+def _scope(credential: str, service: str, timestamp: str) -> tuple[str, str, str]:
+    """Return access key id, date and region of a credential that is scoped to `service` and to the day of
+    `timestamp`."""
+    parts = credential.split("/")
+    if len(parts) != 5:
+        raise IncompleteSignatureException(
+            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
+            f"got '{credential[:256]}'"
+        )
+    access_key_id, date, region, scope_service, terminator = parts
     faults = []
     if not is_region(region):
         faults.append(f"Credential should be scoped to a valid region, not '{region[:64]}'. ")
@@ -372,13 +380,14 @@ def _verify_scope(
         )
     if faults:
         raise InvalidSignatureException("".join(faults).rstrip())
+    return access_key_id, date, region
 
 
 def _canonical_request(
     request: HttpRequest,
-    headers: dict[str, str],
+    headers: Mapping[str, str],
     query: list[tuple[str, str]],
-    signed: list[str],
+    signed: Sequence[str],
     payload_hash: str,
     claim: _Claim,
 ) -> str:
@@ -389,7 +398,7 @@ def _canonical_request(
         "/" if request.raw_path in ("", "/") else _canonical_path(request.raw_path),
         "&".join(f"{name}={value}" for name, value in sorted(query)) if query else "",
     ]
-    lines += [f"{name}:{headers.get(name, '')}" for name in sorted(signed)]
+    lines += [f"{name}:{headers.get(name, '')}" for name in signed]
     lines += ["", claim.signed_headers, payload_hash]
     return "\n".join(lines)
 

@@ -22,8 +22,8 @@ STS_SCOPE = (
 def sent(
     method: str = "POST", path: str = "/", query: str = "", body: bytes = b"", **headers: str
 ) -> HttpRequest:
-    pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return HttpRequest(method, path, query, pairs, body, MOMENT, "id", "127.0.0.1", False)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpRequest(method, path, query, named, body, MOMENT, "id", "127.0.0.1", False)
 
 
 @pytest.mark.parametrize(

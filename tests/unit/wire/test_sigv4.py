@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -23,7 +25,7 @@ from strongroom.errors import (
     UnrecognizedClientException,
 )
 from strongroom.wire import sigv4
-from strongroom.wire.http import HttpRequest
+from strongroom.wire.http import HttpRequest, joined_headers
 from strongroom.wire.sigv4 import Credential, SigningKeys, derive_signing_key, verify
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -44,8 +46,14 @@ VECTOR_A = {
 
 
 def request(headers: dict[str, str] = VECTOR_A, body: bytes = BODY, **members: Any) -> HttpRequest:
-    base = HttpRequest("POST", "/", "", tuple(headers.items()), body, MOMENT, "id", "127.0.0.1", False)
-    return replace(base, **members)
+    base = HttpRequest(
+        "POST", "/", "", joined_headers(pairs(headers)), body, MOMENT, "id", "127.0.0.1", False
+    )
+    return msgspec.structs.replace(base, **members)
+
+
+def pairs(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def credential(access_key_id: str = "AKIDEXAMPLE", **members: Any) -> Credential:
@@ -291,7 +299,15 @@ def signed_by_botocore(
         sent.append(("host", parts.netloc))
     text = {name: value.decode() if isinstance(value, bytes) else value for name, value in sent}
     return HttpRequest(
-        method, parts.path or "/", parts.query, tuple(text.items()), body, MOMENT, "id", "127.0.0.1", False
+        method,
+        parts.path or "/",
+        parts.query,
+        joined_headers(pairs(text)),
+        body,
+        MOMENT,
+        "id",
+        "127.0.0.1",
+        False,
     )
 
 
@@ -329,7 +345,9 @@ def test_a_presigned_query_is_verified_until_it_expires() -> None:
     with pytest.raises(InvalidSignatureException) as refusal:
         check(sent, now=now + dt.timedelta(seconds=63))
     assert "Signature expired" in refusal.value.message
-    tampered = replace(sent, raw_query=sent.raw_query.replace("GetCallerIdentity", "GetSessionToken"))
+    tampered = msgspec.structs.replace(
+        sent, raw_query=sent.raw_query.replace("GetCallerIdentity", "GetSessionToken")
+    )
     with pytest.raises(InvalidSignatureException):
         check(tampered, now=now)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from strongroom.errors import (
     LimitExceededException,
@@ -56,7 +55,7 @@ def verify_key_policy(call: Call, unit: ReadUnit, key: KmsKey, policy: str, *, b
         raise MalformedPolicyDocumentException(exc.message) from exc
     if bypass:
         return
-    target = key_target(call, msgspec.structs.replace(key, policy=policy), "kms:PutKeyPolicy")
+    target = key_target(call, replace(key, policy=policy), "kms:PutKeyPolicy")
     # A policy that leaves the key to its account keeps it changeable, whatever this caller may do by itself.
     if not any(authorize.allowed(each, unit, target).allowed for each in (_as_account(call), call)):
         raise MalformedPolicyDocumentException(messages.POLICY_LOCKS_OUT)
@@ -87,7 +86,7 @@ def put_key_policy(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     key = note_key(call, managed(authorized.target))
     bypass = bool(request.get("BypassPolicyLockoutSafetyCheck"))
     verify_key_policy(call, unit, key, request["Policy"], bypass=bypass)
-    unit.save(KMS_KEYS, msgspec.structs.replace(key, policy=request["Policy"]))
+    unit.save(KMS_KEYS, replace(key, policy=request["Policy"]))
 
 
 def get_key_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:

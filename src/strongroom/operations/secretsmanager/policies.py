@@ -5,7 +5,6 @@ Source: fact sheets secretsmanager section 6 (Resource policies), iam sections 1
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -194,7 +193,7 @@ def _problems(call: Call, unit: ReadUnit, put: Target, document: str) -> Iterato
             return
     if is_public(policy):
         yield Check.BROAD_ACCESS, PublicPolicyException(BROAD_ACCESS)
-    after = dataclasses.replace(put, resource_policies=(ResourcePolicy(document),))
+    after = msgspec.structs.replace(put, resource_policies=(ResourcePolicy(document),))
     if not allowed(call, unit, after).allowed:
         yield Check.LOCK_OUT, MalformedPolicyDocumentException(LOCK_OUT)
 

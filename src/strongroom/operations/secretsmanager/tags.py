@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -93,7 +92,7 @@ def _refuse_loss_of_access(
 ) -> None:
     # SECURITY: without this, a caller whose rights hang on a tag could hand the secret to another team, or
     # strand it where nobody can reach it.
-    after = dataclasses.replace(target, context=with_resource_tags(target.context, tags))
+    after = replace(target, context=with_resource_tags(target.context, tags))
     if not allowed(call, unit, after).allowed:
         raise AccessDeniedException(
             f"User: {call.principal.arn} is not authorized to perform: {target.action} "
