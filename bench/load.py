@@ -15,6 +15,19 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 SCRIPT = Path(__file__).with_name("requests.lua")
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
+                "Resource": "arn:aws:secretsmanager:*:*:secret:bench/*",
+            }
+        ],
+    }
+)
+"""What the IAM user whose calls are measured may do."""
 
 
 def signed(
