@@ -144,14 +144,15 @@ def open_value(
 
 def validate_key_access(
     call: Call, unit: WriteUnit, *, secret_arn: str, region: str, account_id: str, kms_key_id: str
-) -> None:
-    """Pass when the caller may seal and open this secret's values with the key now.
+) -> bool:
+    """Pass when the caller may seal and open this secret's values with the key now; True when it is the
+    account's `aws/secretsmanager` key.
 
     Raises as `seal_value` does; AccessDeniedException also when kms:Decrypt is missing.
     """
     context = _encryption_context(secret_arn, VALIDATION_VERSION_ID)
     use = _KeyUse(call, unit, Region(region), AccountId(account_id), context)
-    _sealing_key(use, unit, kms_key_id, "kms:GenerateDataKey", "kms:Decrypt")
+    return _sealing_key(use, unit, kms_key_id, "kms:GenerateDataKey", "kms:Decrypt").manager == "AWS"
 
 
 def reseal(

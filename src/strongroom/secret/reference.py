@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from strongroom.errors import ValidationException
-from strongroom.names import parse_arn
+from strongroom.names import ParsedArn, is_account_id, is_region, parse_arn, partition_of
 
 INVALID_NAME: Final = (
     "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!"
@@ -49,13 +49,23 @@ def parse_secret_ref(text: str) -> SecretRef:
         verify_name(text)
         return SecretRef(text, name=text)
     parsed = parse_arn(text)
-    if parsed is None or parsed.service != "secretsmanager" or not parsed.resource.startswith("secret:"):
+    if parsed is None or not _is_secret_arn(parsed):
         raise ValidationException(INVALID_NAME)
     rest = parsed.resource.removeprefix("secret:")
     verify_name(rest)
     if _SUFFIXED.fullmatch(rest):
         return SecretRef(text, arn=text, account_id=parsed.account_id, region=parsed.region)
     return SecretRef(text, name=rest, account_id=parsed.account_id, region=parsed.region)
+
+
+def _is_secret_arn(arn: ParsedArn) -> bool:
+    return (
+        arn.service == "secretsmanager"
+        and arn.resource.startswith("secret:")
+        and is_region(arn.region)
+        and is_account_id(arn.account_id)
+        and arn.partition == partition_of(arn.region)
+    )
 
 
 def verify_name(name: str) -> None:

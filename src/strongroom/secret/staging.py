@@ -51,13 +51,14 @@ def after_new_version(labels: Labels, version_id: VersionId, stages: Sequence[st
     """Return the labels after a version with a value was made.
 
     `stages` None means AWSCURRENT. The first version of a secret gets AWSCURRENT besides what was asked
-    for. When AWSCURRENT moves, an AWSPENDING that is not on the new version is dropped: the rotation it
-    belonged to is abandoned.
+    for. AWSPREVIOUS goes to the version AWSCURRENT leaves, also where both were asked for. When AWSCURRENT
+    moves, an AWSPENDING that is not on the new version is dropped: the rotation it belonged to is abandoned.
 
     Raises LimitExceededException when the secret would have more than 20 labels.
     """
-    wanted = [StagingLabel(stage) for stage in (stages or ())]
-    if not wanted or AWSCURRENT not in labels:
+    wanted = [StagingLabel(stage) for stage in (stages or ()) if stage != AWSCURRENT]
+    # Last, so that the order of a request's list does not matter.
+    if not wanted or AWSCURRENT in (stages or ()) or AWSCURRENT not in labels:
         wanted.append(AWSCURRENT)
     result: Labels = labels
     for label in wanted:

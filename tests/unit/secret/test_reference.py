@@ -31,7 +31,24 @@ def test_six_characters_behind_a_hyphen_are_taken_for_the_suffix(rest: str, part
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a b", "a*", "a?", "é", "a\n", "arn:aws:kms:r:1:key/x", "arn:aws:x", PREFIX, PREFIX + "a b"]
+    "text",
+    [
+        "",
+        "a b",
+        "a*",
+        "a?",
+        "é",
+        "a\n",
+        "arn:aws:kms:eu-central-1:111122223333:key/x",
+        "arn:aws:x",
+        PREFIX,
+        PREFIX + "a b",
+        PREFIX.replace("arn:aws:", "arn:aws-cn:") + "x",
+        PREFIX.replace("111122223333", "") + "x",
+        PREFIX.replace("111122223333", "1") + "x",
+        PREFIX.replace("eu-central-1", "") + "x",
+        PREFIX.replace(":secret:", ":key:") + "x",
+    ],
 )
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ValidationException) as refusal:

@@ -41,6 +41,21 @@ def test_labels_without_awscurrent_leave_it_alone() -> None:
     assert after_new_version({AWSCURRENT: V1}, V2, ["AWSPENDING"]) == {AWSCURRENT: V1, AWSPENDING: V2}
 
 
+@pytest.mark.parametrize(
+    "stages", [["AWSCURRENT", "AWSPREVIOUS"], ["AWSPREVIOUS", "AWSCURRENT"]], ids=["current first", "last"]
+)
+def test_awsprevious_goes_where_awscurrent_left_in_whatever_order_they_are_asked(stages: list[str]) -> None:
+    assert after_new_version({AWSCURRENT: V2, AWSPREVIOUS: V1}, V3, stages) == {
+        AWSCURRENT: V3,
+        AWSPREVIOUS: V2,
+    }
+
+
+def test_awsprevious_alone_goes_to_the_new_version() -> None:
+    labels = after_new_version({AWSCURRENT: V2, AWSPREVIOUS: V1}, V3, ["AWSPREVIOUS"])
+    assert labels == {AWSCURRENT: V2, AWSPREVIOUS: V3}
+
+
 @pytest.mark.parametrize("pending", [V1, V2], ids=["on the old current", "elsewhere"])
 def test_moving_awscurrent_by_hand_drops_awspending(pending: VersionId) -> None:
     labels = after_new_version({AWSCURRENT: V1, AWSPENDING: pending}, V3, None)

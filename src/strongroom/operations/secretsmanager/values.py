@@ -182,14 +182,7 @@ def create_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         type=request.get("Type") or None,
     )
     if secret.kms_key_id is not None:
-        validate_key_access(
-            call,
-            unit,
-            secret_arn=secret.arn,
-            region=secret.region,
-            account_id=secret.account_id,
-            kms_key_id=secret.kms_key_id,
-        )
+        secret = replace(secret, kms_key_id=_usable_key(call, unit, secret, secret.kms_key_id))
     if value is not None:
         secret = _with_version(call, unit, secret, token, value, None)
     unit.save_secret(secret)
@@ -500,14 +493,7 @@ def update_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
 
 def _under_key(call: Call, unit: WriteUnit, secret: Secret, kms_key_id: str | None) -> Secret:
     if kms_key_id is not None:
-        validate_key_access(
-            call,
-            unit,
-            secret_arn=secret.arn,
-            region=secret.region,
-            account_id=secret.account_id,
-            kms_key_id=kms_key_id,
-        )
+        kms_key_id = _usable_key(call, unit, secret, kms_key_id)
     in_use = {
         secret.labels[label] for label in (AWSCURRENT, AWSPENDING, AWSPREVIOUS) if label in secret.labels
     }
@@ -527,6 +513,23 @@ def _under_key(call: Call, unit: WriteUnit, secret: Secret, kms_key_id: str | No
     return replace(secret, kms_key_id=kms_key_id)
 
 
+def _usable_key(call: Call, unit: WriteUnit, secret: Secret, kms_key_id: str) -> str | None:
+    """Return the key to keep on the secret, which the caller may use: None for `aws/secretsmanager`, by
+    whatever name it was sent (DescribeSecret omits it).
+
+    Raises as `validate_key_access`.
+    """
+    is_default = validate_key_access(
+        call,
+        unit,
+        secret_arn=secret.arn,
+        region=secret.region,
+        account_id=secret.account_id,
+        kms_key_id=kms_key_id,
+    )
+    return None if is_default else kms_key_id
+
+
 def _note(call: Call, secret: Secret) -> None:
     """Name the secret in the call's audit record."""
     entry = {"accountId": secret.account_id, "type": "AWS::SecretsManager::Secret", "ARN": secret.arn}
@@ -543,8 +546,12 @@ CREATE_SECRET = Operation(
     deviations=(
         "Policies are matched against the new secret's ARN with six question marks in the place of the six "
         "random characters, which no caller can know before.",
-        "With CrossAccountPrimaryARN, sending the same token again is ResourceExistsException: there is no "
-        "version to know it by.",
+        "With CrossAccountPrimaryARN, and for a secret created without a value, sending the same token again "
+        "is ResourceExistsException: there is no version to know it by.",
+        "KmsKeyId is kept and shown as it was sent; an alias is looked up anew for each new version.",
+        "A KmsKeyId that cannot name a key of the Region is InvalidParameterException, one that names no key "
+        "is ResourceNotFoundException; both texts are ours.",
+        "The text for SecretString and SecretBinary sent together is from memory of AWS.",
     ),
 )
 GET_SECRET_VALUE = Operation(
@@ -553,6 +560,7 @@ GET_SECRET_VALUE = Operation(
     unit=Unit.READ,
     targets=_get_targets,
     handle=get_secret_value,
+    deviations=("The text of DecryptionFailure is the API model's description of it.",),
 )
 BATCH_GET_SECRET_VALUE = Operation(
     name="BatchGetSecretValue",
@@ -560,6 +568,11 @@ BATCH_GET_SECRET_VALUE = Operation(
     unit=Unit.READ,
     targets=_batch_targets,
     handle=batch_get_secret_value,
+    deviations=(
+        "A SecretId that is no valid name or ARN refuses the whole call (ValidationException).",
+        "Filters do not find secrets marked for deletion; a SecretIdList answers for them in Errors.",
+        "A page holds 20 secrets unless MaxResults says otherwise. NextToken without Filters is ignored.",
+    ),
 )
 PUT_SECRET_VALUE = Operation(
     name="PutSecretValue",
@@ -568,6 +581,13 @@ PUT_SECRET_VALUE = Operation(
     targets=_put_targets,
     handle=put_secret_value,
     read_only=False,
+    deviations=(
+        "Versions have no limit in number: beyond 100, those without a label are pruned after 24 hours.",
+        "VersionStages with both AWSCURRENT and AWSPREVIOUS puts AWSPREVIOUS on the version AWSCURRENT left.",
+        "The limit of 65,536 counts the bytes of SecretString in UTF-8.",
+        "The text of EncryptionFailure is the API model's description of it; that for more than 20 staging "
+        "labels is ours.",
+    ),
 )
 UPDATE_SECRET = Operation(
     name="UpdateSecret",
@@ -576,4 +596,8 @@ UPDATE_SECRET = Operation(
     targets=_update_targets,
     handle=update_secret,
     read_only=False,
+    deviations=(
+        "An update that changes nothing succeeds and leaves LastChangedDate alone.",
+        "A changed KmsKeyId needs the old key to be usable for the versions that are encrypted anew.",
+    ),
 )

@@ -185,6 +185,21 @@ def test_update_answers_a_version_only_if_one_was_made(room: ReplicaRoom) -> Non
     assert get(room)["SecretString"] == "two"
 
 
+def test_the_default_key_is_none_of_the_secrets_own_by_whatever_name_it_is_sent(room: ReplicaRoom) -> None:
+    arn = create(room, KmsKeyId="alias/aws/secretsmanager")["ARN"]
+    assert room.secret(arn).kms_key_id is None
+    (version,) = room.unit.versions(arn)
+    customer = room.add_key()
+    update = {"SecretId": "prod/db", "ClientRequestToken": T2}
+    room.run(UPDATE_SECRET, {**update, "KmsKeyId": customer.arn})
+    assert room.secret(arn).kms_key_id == customer.arn
+    for name in (version.kms_key_arn, "alias/aws/secretsmanager", ""):
+        room.run(UPDATE_SECRET, {**update, "KmsKeyId": customer.arn})
+        room.run(UPDATE_SECRET, {**update, "KmsKeyId": name})
+        assert room.secret(arn).kms_key_id is None
+    assert room.unit.versions(arn)[0].default_key
+
+
 def test_a_user_without_policies_reads_nothing(room: ReplicaRoom) -> None:
     create(room)
     nobody = room.user("nobody")
