@@ -24,10 +24,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # with it, "[default: …]" in a help text is taken for markup and vanishes
     help="The AWS Secrets Manager you run yourself.",
 )
-account_app = typer.Typer(no_args_is_help=True, help="Accounts of a data directory.")
-trail_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
+account_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Accounts of a data directory.")
+trail_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The audit trail.")
 app.add_typer(account_app, name="account")
 app.add_typer(trail_app, name="trail")
 
