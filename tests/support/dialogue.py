@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -97,6 +98,15 @@ def picture(client: Any, secret_id: str) -> dict[str, Any]:
 
 def value_of(client: Any, secret_id: str) -> str:
     return str(answered(client.get_secret_value, SecretId=secret_id)["SecretString"])
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return what `condition` gives once that is true; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+    return result
 
 
 def today() -> dt.datetime:
