@@ -103,12 +103,18 @@ class Server:
 
 
 def start(
-    arguments: Sequence[str], log_path: Path, *, environment: Mapping[str, str] | None = None, **popen: Any
+    arguments: Sequence[str],
+    log_path: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = (STRONGROOM,),
+    **popen: Any,
 ) -> Server:
-    """Start `strongroom serve` with `arguments` and return it when it answers."""
+    """Start `strongroom serve` with `arguments` and return it when it answers; `program` stands for the
+    command where a test changes it."""
     log = log_path.open("a")
     process = subprocess.Popen(
-        [STRONGROOM, "serve", "--port", "0", *arguments],
+        [*program, "serve", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,

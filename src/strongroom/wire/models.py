@@ -40,6 +40,8 @@ HANDLED_ELSEWHERE: Final[Mapping[tuple[str, str], frozenset[str]]] = {
 }
 _MEASURED_IN_BYTES: Final = frozenset({("secretsmanager", "SecretStringType")})
 _NEVER_RECORDED: Final = frozenset({"Plaintext", "CiphertextBlob", "SecretAccessKey", "SessionToken"})
+_EXACT: Final = 2**53
+"""Up to here every whole number is a float of its own."""
 _URL_ENCODED: Final = frozenset({"policyDocumentType"})
 
 Faults = list[str]
@@ -408,10 +410,11 @@ def _string(constraints: _Constraints, sensitive: bool) -> Decode:
 
 def _integer(constraints: _Constraints) -> Decode:
     def decode(value: Any, place: str, faults: Faults) -> Any:
-        if isinstance(value, float) and value.is_integer():
+        # The parser gives what has no place in 64 bits as a float, which no longer says what was sent.
+        if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise SerializationException(f"{type_name(value)} can not be converted to a Number")
+            raise SerializationException(f"{type_name(value)} can not be converted to an Integer")
         if constraints.maximum is not None and value > constraints.maximum:
             text = f"Member must have value less than or equal to {constraints.maximum}"
             faults.append(_fault(str(value), place, text))

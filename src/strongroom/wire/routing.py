@@ -23,6 +23,7 @@ MAX_PARAMETERS: Final = 2_000
 """More than any IAM or STS call can use; the rest is not parsed at all."""
 _SCOPE_SERVICE = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([^/,\s]+)/")
 _MALFORMED: Final = "The request's parameters are malformed or too many."
+_NO_ACTION: Final = "The request names no action: the parameter Action is missing."
 _SIGNATURE_PARAMETERS: Final = "X-Amz-"
 
 
@@ -79,8 +80,10 @@ class Router:
         action = parameters.pop("Action", None)
         version = parameters.pop("Version", "")
         service = self._by_version.get(version) or self._query_service(request, request.raw_query)
-        if service is None or action is None:
+        if service is None:
             raise UnknownOperationException()
+        if action is None:
+            raise UnknownOperationException(_NO_ACTION)
         if action not in service.operations or version not in ("", service.api_version):
             raise UnknownOperationException(
                 f"Could not find operation {action[:128]} for version {version[:32] or service.api_version}"
