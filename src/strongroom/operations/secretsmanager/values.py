@@ -184,7 +184,8 @@ def create_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
     if secret.kms_key_id is not None:
         secret = replace(secret, kms_key_id=_usable_key(call, unit, secret, secret.kms_key_id))
     if value is not None:
-        secret = _with_version(call, unit, secret, token, value, None)
+        # AWS: the dates of a new secret and of its first version are one and the same.
+        secret = replace(_with_version(call, unit, secret, token, value, None), last_changed_at=now)
     unit.save_secret(secret)
     _note(call, secret)
     answer: dict[str, Any] = {"ARN": secret.arn, "Name": secret.name}

@@ -76,6 +76,12 @@ def test_what_is_created_can_be_read_by_name_arn_and_partial_arn(room: ReplicaRo
         }
 
 
+def test_a_new_secret_and_its_first_version_have_one_date(room: ReplicaRoom) -> None:
+    secret = room.secret(create(room)["ARN"])
+    (version,) = room.unit.versions(secret.arn)
+    assert secret.last_changed_at == secret.created_at == version.created_at
+
+
 def test_no_stored_byte_shows_the_value(room: ReplicaRoom) -> None:
     create(room)
     assert CANARY not in repr(room.unit.state())
