@@ -155,7 +155,7 @@ def test_a_deny_in_the_policy_holds_against_the_accounts_own_root(
     secrets.put_resource_policy(SecretId=name, ResourcePolicy=_policy(statement))
     root = f"arn:aws:iam::{account}:root"
     assert refused(secrets.get_secret_value, SecretId=name) == denied(
-        root, GET_VALUE, name, "with an explicit deny in a resource-based policy"
+        root, GET_VALUE, name, " with an explicit deny in a resource-based policy"
     )
     secrets.delete_resource_policy(SecretId=name)
     assert value_of(secrets, name) == "x"
@@ -513,10 +513,10 @@ def test_a_condition_can_require_that_public_policies_are_blocked(
     request = {"SecretId": name, "ResourcePolicy": _policy(_grant(_root(account)))}
     before = picture(secrets, name)
     assert refused(client.put_resource_policy, **request) == denied(
-        person.arn, PUT, name, "with an explicit deny in an identity-based policy"
+        person.arn, PUT, name, " with an explicit deny in an identity-based policy"
     )
     assert refused(client.put_resource_policy, BlockPublicPolicy=False, **request) == denied(
-        person.arn, PUT, name, "with an explicit deny in an identity-based policy"
+        person.arn, PUT, name, " with an explicit deny in an identity-based policy"
     )
     assert picture(secrets, name) == before
     assert answered(client.put_resource_policy, BlockPublicPolicy=True, **request)["Name"] == name

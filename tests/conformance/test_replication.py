@@ -558,7 +558,7 @@ def test_conditions_see_the_regions_and_whether_overwriting_is_asked_for(
         SecretId=name,
         AddReplicaRegions=wanted[:1],
         ForceOverwriteReplicaSecret=True,
-    ) == denied(person.arn, REPLICATE, name, "with an explicit deny in an identity-based policy")
+    ) == denied(person.arn, REPLICATE, name, " with an explicit deny in an identity-based policy")
     assert picture(secrets, name) == before
     assert _add(client, name, WEST)["ReplicationStatus"] == [_status(WEST)]
     client.close()
@@ -609,6 +609,6 @@ def test_a_tightened_policy_holds_in_the_replicas_region_at_once(
         person.arn,
         "secretsmanager:GetSecretValue",
         replicated,
-        "with an explicit deny in a resource-based policy",
+        " with an explicit deny in a resource-based policy",
     )
     there.close()

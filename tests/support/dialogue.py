@@ -77,11 +77,14 @@ def missing(member: str) -> tuple[str, str]:
 
 
 def denied(who: str, action: str, resource: str, reason: str | None = None) -> tuple[str, str]:
-    """Return AWS's words for a denial; without a reason the one of a caller no policy allows anything."""
-    because = f"because no identity-based policy allows the {action} action" if reason is None else reason
+    """Return AWS's words for a denial; without a reason the one of a caller no policy allows anything.
+
+    Across accounts no reason is told: "".
+    """
+    because = f" because no identity-based policy allows the {action} action" if reason is None else reason
     return (
         "AccessDeniedException",
-        f"User: {who} is not authorized to perform: {action} on resource: {resource} {because}",
+        f"User: {who} is not authorized to perform: {action} on resource: {resource}{because}",
     )
 
 

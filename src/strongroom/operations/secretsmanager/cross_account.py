@@ -338,6 +338,8 @@ ASSOCIATE_CROSS_ACCOUNT_REPLICA = Operation(
         "Each replication asks for kms:Encrypt on the replica's key and for "
         "secretsmanager:AcceptCrossAccountReplication on the replica; the replica's account grants the "
         "latter by a resource policy named CrossAccountReplication that CreateSecret writes.",
+        "A write to a cross-account replica, to its tags and policies too, is refused as on a replica in "
+        "another Region, with the same text.",
         "A Detached entry is replaced when another replica is associated.",
         "The texts of its own errors are not on record; they are ours.",
     ),
