@@ -74,7 +74,7 @@ def not_reachable(caller_arn: str, action: str, key_arn: str) -> str:
 def null_member(member: str) -> str:
     """The platform's text for a required member that is absent (fact sheet secretsmanager section 1)."""
     return (
-        f"1 validation error detected: Value at '{member}' failed to satisfy constraint: "
+        f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: "
         "Member must not be null"
     )
 

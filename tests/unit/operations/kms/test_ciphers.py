@@ -136,7 +136,7 @@ def test_a_blob_is_needed(room: KeyRoom) -> None:
     with pytest.raises(ValidationException) as refused:
         room.run(ciphers.DECRYPT)
     assert refused.value.message == (
-        "1 validation error detected: Value at 'ciphertextBlob' failed to satisfy constraint: "
+        "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: "
         "Member must not be null"
     )
 
