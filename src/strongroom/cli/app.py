@@ -45,6 +45,15 @@ def _account(value: str | None) -> str | None:
     return value
 
 
+def _store(value: str) -> str:
+    # The URL is not repeated: it may hold a password.
+    if value.startswith(("postgresql:", "postgres:")):
+        raise typer.BadParameter("PostgreSQL is not there yet; this version keeps everything in sqlite")
+    if value != "sqlite":
+        raise typer.BadParameter("the only store is sqlite, a file in the data directory")
+    return value
+
+
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -82,6 +91,16 @@ def serve(
         typer.Option(envvar="STRONGROOM_WORKERS", min=1, max=256, help="[default: the processors there are]"),
     ] = None,
     root_key: RootKeySource = "",
+    _store_name: Annotated[
+        str,
+        typer.Option(
+            "--store",
+            envvar="STRONGROOM_STORE",
+            callback=_store,
+            metavar="STORE",
+            help="Where records are kept: sqlite, a file in the data directory.",
+        ),
+    ] = "sqlite",
     ephemeral: Annotated[
         bool, typer.Option(help="Keep everything in a temporary directory, gone on exit: for tests.")
     ] = False,
