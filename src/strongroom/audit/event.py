@@ -17,10 +17,17 @@ __all__ = ["EVENT_VERSION", "call_event", "service_event"]
 
 EVENT_VERSION: Final = "1.11"
 MAX_TEXT: Final = 1024
-"""Characters kept of a user agent and of an error message."""
+"""Bytes of UTF-8 kept of a user agent and of an error message."""
 MAX_MEMBERS: Final = 100 * 1024
 """Bytes kept of requestParameters and of responseElements."""
+MAX_ADDITIONAL: Final = 28 * 1024
+"""Bytes kept of additionalEventData."""
 
+_LIMITS: Final[Mapping[str, int]] = {
+    "requestParameters": MAX_MEMBERS,
+    "responseElements": MAX_MEMBERS,
+    "additionalEventData": MAX_ADDITIONAL,
+}
 _SERVICE: Final = "secretsmanager.amazonaws.com"
 
 
@@ -48,8 +55,8 @@ def call_event(
 ) -> bytes:
     """Return the record of one API call as one line of JSON, its members in CloudTrail's order.
 
-    Texts that are no valid Unicode are mended, over-long ones cut, and members over 100 KB replaced by their
-    size: any call can be recorded.
+    Texts that are no valid Unicode are mended, over-long ones cut, and members over their limit replaced by
+    their size: any call can be recorded.
     """
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
@@ -59,12 +66,12 @@ def call_event(
         "eventName": event_name,
         "awsRegion": region,
         "sourceIPAddress": source_ip,
-        "userAgent": user_agent[:MAX_TEXT],
+        "userAgent": _cut(user_agent),
     }
     if error_code is not None:
         record["errorCode"] = error_code
     if error_message is not None:
-        record["errorMessage"] = error_message[:MAX_TEXT]
+        record["errorMessage"] = _cut(error_message)
     record["requestParameters"] = request_parameters
     record["responseElements"] = response_elements
     if additional is not None:
@@ -109,7 +116,7 @@ def service_event(
         "userAgent": _SERVICE,
     }
     if error_message is not None:
-        record["errorMessage"] = error_message[:MAX_TEXT]
+        record["errorMessage"] = _cut(error_message)
     record["requestParameters"] = None
     record["responseElements"] = None
     if additional is not None:
@@ -129,17 +136,24 @@ def _second(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _cut(text: str) -> str:
+    """Return as many whole characters of a text as its limit has room for."""
+    if len(text) * 4 <= MAX_TEXT:
+        return text
+    return text.encode(errors="replace")[:MAX_TEXT].decode(errors="ignore")
+
+
 def _encoded(record: dict[str, Any]) -> bytes:
     try:
         line = orjson.dumps(record, default=_unknown)
     except orjson.JSONEncodeError:
         # A text with lone surrogates, a number beyond 64 bits, or a nesting deeper than any model allows.
         line = orjson.dumps(_mended(record, 0), default=_unknown)
-    if len(line) <= MAX_MEMBERS:
+    if len(line) <= MAX_ADDITIONAL:
         return line
-    for member in ("requestParameters", "responseElements", "additionalEventData"):
+    for member, limit in _LIMITS.items():
         size = len(orjson.dumps(_mended(record.get(member), 0), default=_unknown))
-        if size > MAX_MEMBERS:
+        if size > limit:
             record[member] = {"omitted": True, "originalSize": size}
     return orjson.dumps(_mended(record, 0), default=_unknown)
 
