@@ -1,4 +1,4 @@
-"""How a trail lies on disk: slots, segment files and lines. Normative: docs/spec/audit-log.md."""
+"""How a trail lies on disk: slots, segment files and lines. Normative: docs/spec/trail.md."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from typing import Final
 import orjson
 
 __all__ = [
+    "EXPORTED",
     "FIRST_PREVIOUS",
     "LOCK",
     "SEGMENTS",
     "Line",
     "format_line",
+    "format_opening",
     "hash_line",
     "parse_line",
     "segment_files",
     "segment_name",
+    "slots",
 ]
 
 SEGMENTS: Final = "segments"
 LOCK: Final = "lock"
+EXPORTED: Final = "keeper"
+"""The slot that takes in the records of writes."""
 FIRST_PREVIOUS: Final = "0" * 64
 """Stands for the hash of the line before the first."""
 
@@ -67,7 +72,13 @@ def format_line(number: int, previous: str, event: bytes, outbox: int | None = N
     return b'{"n":%d,"prev":"%b",%b"event":%b}' % (number, previous.encode(), exported, event)
 
 
+def format_opening(number: int, previous: str) -> bytes:
+    """Return the bytes every line of that place begins with."""
+    return b'{"n":%d,"prev":"%b",' % (number, previous.encode())
+
+
 def hash_line(line: bytes) -> str:
+    """Return the hex SHA-256 of a line without its newline."""
     return hashlib.sha256(line).hexdigest()
 
 

@@ -1,18 +1,25 @@
 """Checking a trail offline: is every record there, unaltered, in its place?
 
-What the chain alone cannot show is that the newest records of a slot were cut off at the end of a line; that
-takes a checkpoint kept elsewhere (docs/spec/audit-log.md, limits).
+What is checked, and what a chain alone cannot show: docs/spec/trail.md, sections 6 and 7.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.trail.layout import FIRST_PREVIOUS, LOCK, Line, hash_line, parse_line, segment_files, slots
+from strongroom.trail.layout import (
+    EXPORTED,
+    FIRST_PREVIOUS,
+    Line,
+    format_opening,
+    hash_line,
+    parse_line,
+    segment_files,
+    segment_name,
+    slots,
+)
 
 __all__ = ["Damage", "Verification", "verify_trail"]
 
@@ -35,6 +42,8 @@ class Verification:
     records: int
     """Whole records, up to the damage in slots that have any."""
     segments: int
+    unfinished: int
+    """Slots that end with half a record: one being written, or one whose answer never left."""
     damages: tuple[Damage, ...]
     """At most one a slot: behind it nothing can be said."""
 
@@ -60,7 +69,11 @@ class _Chain:
     slot: Path
     number: int = 0
     previous: str = FIRST_PREVIOUS
-    outbox: int | None = None
+    outbox: int = 0
+    """The last record of a write that came by."""
+    first: str = ""
+    """The hash of the slot's first record."""
+    unfinished: bool = False
 
     def damage(self, path: Path, line: int, reason: str) -> _Found:
         return _Found(Damage(self.slot.name, path.name, line, self.number + 1, reason))
@@ -72,47 +85,86 @@ class _Chain:
         if line.number != self.number + 1:
             raise self.damage(path, position, _out_of_place(line, self.number + 1))
         if line.previous != self.previous:
-            where = "the first record" if self.number == 0 else f"record {self.number}, or this one,"
+            where = "this record" if self.number == 0 else f"record {self.number} before it, or this one,"
             raise self.damage(path, position, f"the chain breaks: {where} was altered")
-        if line.outbox is not None and self.outbox is not None and line.outbox != self.outbox + 1:
-            raise self.damage(path, position, "records of writes are missing before this one")
+        if line.outbox is not None and line.outbox != self.outbox + 1:
+            raise self.damage(path, position, _write_out_of_place(line.outbox, self.outbox + 1))
         self.number, self.previous = line.number, hash_line(raw)
-        self.outbox = line.outbox if line.outbox is not None else self.outbox
+        self.first = self.first or self.previous
+        self.outbox = line.outbox or self.outbox
 
 
-def verify_trail(trail: Path) -> Verification:
+def verify_trail(trail: Path, *, exported: int = 0) -> Verification:
     """Return what is wrong with the trail in directory `trail`, if anything. Writes nothing.
 
-    Each line is hashed as it stands on disk. The server may run meanwhile: half a line at the end of a slot
-    that a process holds is one being written.
+    Each line is hashed as it stands on disk. `exported` is the number of the last record of a write that the
+    database has given away (`store.outbox`), read before this is called: the trail must hold all up to it.
+    The server may run meanwhile.
     """
-    records = segments = 0
-    damages = []
-    for slot in slots(trail):
-        chain = _Chain(slot)
-        files = segment_files(slot)
+    chains = [_Chain(slot) for slot in slots(trail)]
+    segments = 0
+    damages: list[Damage] = []
+    for chain in chains:
+        files = segment_files(chain.slot)
         segments += len(files)
         try:
             _verify_slot(chain, files)
+            if chain.slot.name == EXPORTED:
+                _verify_exported(chain, files, exported)
         except _Found as found:
             damages.append(found.damage)
-        records += chain.number
-    return Verification(records, segments, tuple(damages))
+    damages += _copies(chains)
+    if exported and all(chain.slot.name != EXPORTED for chain in chains):
+        reason = f"the slot is missing, and with it the records of writes 1 to {exported}"
+        damages.append(Damage(EXPORTED, segment_name(1), 0, 1, reason))
+    records = sum(chain.number for chain in chains)
+    unfinished = sum(chain.unfinished for chain in chains)
+    return Verification(records, segments, unfinished, tuple(damages))
 
 
 def _verify_slot(chain: _Chain, files: list[tuple[int, Path]]) -> None:
     for first, path in files:
         if first != chain.number + 1:
-            missing = f"records {chain.number + 1} to {first - 1} are missing"
+            missing = f"records {chain.number + 1} to {first - 1} are missing before this file"
             reason = missing if first > chain.number else "the file's name does not fit its place"
             raise chain.damage(path, 0, reason)
         is_last = path == files[-1][1]
         for position, raw in enumerate(_lines(path), 1):
-            if not raw.endswith(b"\n"):
-                if is_last and _is_held(chain.slot):
-                    return
+            if raw.endswith(b"\n"):
+                chain.take(path, position, raw[:-1])
+            elif is_last and _is_beginning(raw, chain):
+                chain.unfinished = True
+            else:
                 raise chain.damage(path, position, "the record is cut off")
-            chain.take(path, position, raw[:-1])
+
+
+def _is_beginning(raw: bytes, chain: _Chain) -> bool:
+    """True when `raw` may be the first bytes of the record that was to come next."""
+    opening = format_opening(chain.number + 1, chain.previous)
+    return raw.startswith(opening) or opening.startswith(raw)
+
+
+def _verify_exported(chain: _Chain, files: list[tuple[int, Path]], exported: int) -> None:
+    if chain.outbox < exported:
+        path = files[-1][1] if files else chain.slot / segment_name(1)
+        reason = f"records of writes {chain.outbox + 1} to {exported} are missing at the end"
+        raise chain.damage(path, 0, reason)
+
+
+def _copies(chains: list[_Chain]) -> Iterator[Damage]:
+    """Yield a damage for each slot that begins as another one does: no two records are alike."""
+    seen: dict[str, str] = {}
+    for chain in chains:
+        if chain.first and chain.first in seen:
+            original = seen[chain.first]
+            yield Damage(
+                chain.slot.name,
+                segment_name(1),
+                1,
+                1,
+                f"the slot is a copy of {original}, or {original} of it",
+            )
+        seen.setdefault(chain.first, chain.slot.name)
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -120,22 +172,13 @@ def _lines(path: Path) -> Iterator[bytes]:
         yield from file
 
 
-def _is_held(slot: Path) -> bool:
-    """True while a process writes the slot."""
-    try:
-        lock = os.open(slot / LOCK, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
-
-
 def _out_of_place(line: Line, expected: int) -> str:
     if line.number > expected:
         return f"record {expected} is missing: record {line.number} stands in its place"
     return f"record {line.number} stands here a second time, or out of order"
+
+
+def _write_out_of_place(found: int, expected: int) -> str:
+    if found > expected:
+        return f"the records of writes {expected} to {found - 1} are missing before this one"
+    return f"the record of write {found} stands here a second time"

@@ -1,0 +1,34 @@
+"""How far the records of writes have left the database for the trail."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from strongroom.store.connections import connect
+from strongroom.store.errors import told
+
+__all__ = ["exported_up_to"]
+
+_PENDING = "SELECT min(seq) FROM events"
+_GIVEN = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+
+
+def exported_up_to(database: Path) -> int:
+    """Return the number of the last record of a write that is not in the database any more; 0 for none.
+
+    Records leave the database, in order, after they are on disk in the trail: it holds all up to that number.
+
+    Raises:
+        ServiceUnavailableException, IntegrityError: the database cannot be read, or is damaged.
+    """
+    try:
+        with closing(connect(database, writing=False)) as connection:
+            pending = connection.execute(_PENDING).fetchone()[0]
+            if pending is not None:
+                return int(pending) - 1
+            given = connection.execute(_GIVEN).fetchone()
+            return 0 if given is None else int(given[0])
+    except sqlite3.Error as exc:
+        raise told(exc) from exc
