@@ -103,9 +103,12 @@ class SecretVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     last_accessed_on: dt.date | None = None
 
 
-class SecretPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """One named resource policy of a secret, as the caller wrote it."""
+class SecretPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One named resource policy of a secret."""
 
     secret_arn: Arn
     policy_name: str
     document: str
+    """What is evaluated: users are named by their unique ids."""
+    written: str | None = None
+    """What the caller wrote, where that differs."""

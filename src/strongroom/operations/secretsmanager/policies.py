@@ -5,7 +5,6 @@ Source: fact sheets secretsmanager section 6 (Resource policies), iam sections 1
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -20,9 +19,14 @@ from strongroom.errors import (
     ResourceNotFoundException,
     ServiceError,
 )
-from strongroom.names import AccountId, is_account_id, parse_arn, partition_of
+from strongroom.names import partition_of
 from strongroom.operations.authorize import allowed
 from strongroom.operations.call import AuthorizedCall, Call, Operation, ResourcePolicy, Target, Unit
+from strongroom.operations.secretsmanager.principals import (
+    pinned_policy,
+    principal_problem,
+    shown_document,
+)
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.resolution import (
     alive,
@@ -33,10 +37,10 @@ from strongroom.operations.secretsmanager.resolution import (
 )
 from strongroom.policy.document import PolicyKind, PolicySyntaxError, parse_policy
 from strongroom.policy.findings import is_public
-from strongroom.ports import ACCOUNTS, SECRET_POLICIES, USERS, ReadUnit, WriteUnit
+from strongroom.ports import SECRET_POLICIES, ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at
 from strongroom.secret.pagination import decode_token, encode_token
-from strongroom.secret.records import Secret, SecretPolicy
+from strongroom.secret.records import Secret
 
 DEFAULT_POLICY = "default"
 """The name of the one policy that callers may write, and that authorization evaluates."""
@@ -50,17 +54,11 @@ _VALIDATE = "secretsmanager:ValidateResourcePolicy"
 
 # Texts on record (fact sheet secretsmanager section 6, Resource policies).
 SYNTAX_ERROR = "This resource policy contains a syntax error."
-UNSUPPORTED_PRINCIPAL = "This resource policy contains an unsupported principal."
-UNSUPPORTED_SERVICE = "This resource policy contains an unsupported service principal."
 LOCK_OUT = "Your requested changes will not allow you to manage this secret in the future."
 BROAD_ACCESS = "You can't attach a resource-based policy that allows broad access to the secret."
 # Ours: the rules are the model's, the texts are not on record.
 ONLY_DEFAULT_WRITABLE = "You can only attach or delete the resource policy named default."
 POLICY_NOT_FOUND = "Secrets Manager can't find the specified resource policy."
-
-# Names of service principals: secretsmanager.amazonaws.com, logs.eu-west-1.amazonaws.com, ….amazonaws.com.cn.
-_SERVICE_PRINCIPAL = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+){0,2}\.amazonaws\.com(\.cn)?")
-_UNIQUE_ID = re.compile(r"AIDA[A-Z0-9]{12,}")
 
 
 class Check(StrEnum):
@@ -106,13 +104,14 @@ def put_resource_policy(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[
     for check, problem in _problems(call, unit, authorized.target, document):
         if check is not Check.BROAD_ACCESS or request.get("BlockPublicPolicy", False):
             raise problem
-    unit.save(SECRET_POLICIES, SecretPolicy(secret_arn=secret.arn, policy_name=name, document=document))
+    unit.save(SECRET_POLICIES, pinned_policy(unit, secret.arn, name, document))
     _touch(call, unit, secret)
     return _named(secret, name)
 
 
 def get_resource_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    """Return the policy as it was put; without one, an answer that has no ResourcePolicy.
+    """Return the policy as it was put, with users that changed since as `principals.shown_document` says;
+    without one, an answer that has no ResourcePolicy.
 
     Raises:
         ResourceNotFoundException: no such secret, or no policy of that name (other than `default`).
@@ -125,7 +124,7 @@ def get_resource_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[s
         if name != DEFAULT_POLICY:
             raise ResourceNotFoundException(POLICY_NOT_FOUND)
         return _named(secret, name)
-    return {**_named(secret, name), "ResourcePolicy": found.document}
+    return {**_named(secret, name), "ResourcePolicy": shown_document(unit, found)}
 
 
 def delete_resource_policy(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
@@ -186,54 +185,15 @@ def _problems(call: Call, unit: ReadUnit, put: Target, document: str) -> Iterato
     except PolicySyntaxError:
         yield Check.SYNTAX, MalformedPolicyDocumentException(SYNTAX_ERROR)
         return
-    for key, name in principals(document):
-        problem = _principal_problem(unit, put.owner_account, key, name)
-        if problem is not None:
-            yield Check.SYNTAX, MalformedPolicyDocumentException(problem)
-            return
+    problem = principal_problem(unit, put.owner_account, document)
+    if problem is not None:
+        yield Check.SYNTAX, MalformedPolicyDocumentException(problem)
+        return
     if is_public(policy):
         yield Check.BROAD_ACCESS, PublicPolicyException(BROAD_ACCESS)
     after = msgspec.structs.replace(put, resource_policies=(ResourcePolicy(document),))
     if not allowed(call, unit, after).allowed:
         yield Check.LOCK_OUT, MalformedPolicyDocumentException(LOCK_OUT)
-
-
-def principals(document: str) -> Iterator[tuple[str, str]]:
-    """Yield (kind, name) of each principal a well-formed policy names; `"*"` alone is ("AWS", "*")."""
-    statements = msgspec.json.decode(document)["Statement"]
-    for statement in statements if isinstance(statements, list) else [statements]:
-        for element in ("Principal", "NotPrincipal"):
-            named = statement.get(element, {})
-            for key, names in ({"AWS": named} if isinstance(named, str) else named).items():
-                for name in names if isinstance(names, list) else [names]:
-                    yield key, name
-
-
-def _principal_problem(unit: ReadUnit, owner: AccountId, key: str, name: str) -> str | None:
-    if key == "Service":
-        return None if _SERVICE_PRINCIPAL.fullmatch(name) else UNSUPPORTED_SERVICE
-    if key == "AWS" and _aws_principal_exists(unit, owner, name):
-        return None
-    return UNSUPPORTED_PRINCIPAL
-
-
-def _aws_principal_exists(unit: ReadUnit, owner: AccountId, name: str) -> bool:
-    """True for `*`, and for accounts, users and federated sessions of accounts that exist in this room."""
-    if name == "*":
-        return True
-    if is_account_id(name):
-        return unit.find(ACCOUNTS, "", name) is not None
-    if _UNIQUE_ID.fullmatch(name):
-        return unit.find(USERS, owner, name) is not None
-    arn = parse_arn(name)
-    if arn is None or arn.region or unit.find(ACCOUNTS, "", arn.account_id) is None:
-        return False
-    if arn.service == "iam" and arn.resource == "root":
-        return True
-    if arn.service == "iam" and arn.resource.startswith("user/"):
-        user = unit.find_alternate(USERS, arn.account_id, arn.resource.rpartition("/")[2].lower())
-        return user is not None and user.arn == name
-    return arn.service == "sts" and re.fullmatch(r"federated-user/[\w+=,.@-]+", arn.resource) is not None
 
 
 def _writable_name(request: Mapping[str, Any]) -> str:
@@ -281,7 +241,8 @@ GET_RESOURCE_POLICY = Operation(
     handle=get_resource_policy,
     deviations=(
         "A secret marked for deletion is refused.",
-        "The policy comes back character for character as it was put.",
+        "The policy comes back character for character as it was put, unless a user it names was renamed or "
+        "deleted since: then that user stands in it under its new ARN, or under its unique id.",
     ),
 )
 DELETE_RESOURCE_POLICY = Operation(

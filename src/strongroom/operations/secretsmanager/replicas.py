@@ -32,7 +32,7 @@ from strongroom.operations.datakeys import open_value, seal_value, validate_key_
 from strongroom.operations.secretsmanager.resolution import secret_target
 from strongroom.ports import SECRET_POLICIES, ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at
-from strongroom.secret.records import CrossAccountReplica, Replica, Secret, SecretPolicy, SecretVersion
+from strongroom.secret.records import CrossAccountReplica, Replica, Secret, SecretVersion
 from strongroom.secret.value import SecretValue
 
 IN_SYNC: Final = "InSync"
@@ -279,11 +279,11 @@ class _Source:
 
     def _copy_policies(self, replica_arn: Arn) -> None:
         unit = self.unit
-        wanted = {each.policy_name: each.document for each in unit.scan(SECRET_POLICIES, self.primary.arn)}
-        there = {each.policy_name: each.document for each in unit.scan(SECRET_POLICIES, replica_arn)}
+        wanted = {each.policy_name: each for each in unit.scan(SECRET_POLICIES, self.primary.arn)}
+        there = {each.policy_name: each for each in unit.scan(SECRET_POLICIES, replica_arn)}
         for name in there.keys() - wanted.keys():
             unit.delete(SECRET_POLICIES, replica_arn, name)
-        for name, document in wanted.items():
-            if there.get(name) != document:
-                policy = SecretPolicy(secret_arn=replica_arn, policy_name=name, document=document)
-                unit.save(SECRET_POLICIES, policy)
+        for name, policy in wanted.items():
+            copy = replace(policy, secret_arn=replica_arn)
+            if there.get(name) != copy:
+                unit.save(SECRET_POLICIES, copy)
