@@ -30,7 +30,7 @@ from urllib.parse import urlencode
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from load import POLICY, token
+from load import POLICY, Refused, token
 
 from strongroom.operations.catalog import CATALOG
 from strongroom.server.listener import Listener
@@ -46,10 +46,6 @@ WORK = Path(__file__).with_name(".work")
 
 Request = tuple[dict[str, Any], bytes]
 """An ASGI scope and a body."""
-
-
-class Refused(Exception):
-    """A call was not answered with 200."""
 
 
 def main() -> None:
@@ -251,7 +247,7 @@ async def _call(listener: Listener, request: Request) -> bytes:
 
     await listener(scope, receive, send)
     if messages[0]["status"] != 200:
-        raise Refused(messages[1]["body"].decode())
+        raise Refused(messages[0]["status"], messages[1]["body"].decode())
     return bytes(messages[1]["body"])
 
 
