@@ -26,7 +26,7 @@ from support.dialogue import (
 )
 from support.running import REGION, Server
 from support.signing import Answer, json_call, send
-from support.stillness import a_region, a_token, everything, labels, unchanged
+from support.stillness import a_region, a_token, described_after_reading, everything, labels, unchanged
 
 LIMIT = 65_536
 NO_VALUE = ("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
@@ -207,20 +207,10 @@ def test_reading_notes_the_day_on_the_secret_and_on_the_version(secrets: Any, na
     secrets.get_secret_value(SecretId=name)
     secrets.get_secret_value(SecretId=name)
     days.add(today())
-    # A read does not wait for its note to be stored; a later write of the same node stands behind it.
-    secrets.tag_resource(SecretId=name, Tags=[{"Key": "k", "Value": "v"}])
-    described = _described_with_day(secrets, name)
+    described = described_after_reading(secrets, name)
     assert described["LastAccessedDate"] in days
     (version,) = answered(secrets.list_secret_version_ids, SecretId=name)["Versions"]
     assert version["LastAccessedDate"] in days
-
-
-def _described_with_day(client: Any, name: str) -> dict[str, Any]:
-    for _ in range(1_000):
-        described = answered(client.describe_secret, SecretId=name)
-        if "LastAccessedDate" in described:
-            return described
-    raise AssertionError("the day of the access was never noted")
 
 
 @pytest.mark.parametrize(

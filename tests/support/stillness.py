@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import string
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,3 +53,11 @@ def labels(client: Any, secret_id: str) -> dict[str, list[str]]:
     """Return the secret's version ids, each with its labels in order."""
     described = answered(client.describe_secret, SecretId=secret_id)
     return {version: sorted(stages) for version, stages in described.get("VersionIdsToStages", {}).items()}
+
+
+def described_after_reading(client: Any, secret_id: str) -> dict[str, Any]:
+    """Return the description once it has the day of a reading, whose note is stored behind the answer."""
+    deadline = time.monotonic() + 30
+    while "LastAccessedDate" not in (described := answered(client.describe_secret, SecretId=secret_id)):
+        assert time.monotonic() < deadline, "the day of the reading was never noted"
+    return described

@@ -5,7 +5,7 @@ Sources: fact sheets secretsmanager sections 3 to 6, kms section 13, iam section
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -327,20 +327,17 @@ def _batch_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
 
 
 def batch_get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    """Return the current values of up to 20 secrets; what cannot be read is listed in Errors.
+    """Return the current values of up to 20 secrets; what cannot be read is listed in Errors. Both lists
+    are in the order of the request.
 
     Raises InvalidParameterException unless exactly one of SecretIdList and Filters is given.
     """
     call = authorized.call
-    _, token = _batch(call, unit)
+    ids, token = _batch(call, unit)
     values: list[Mapping[str, Any]] = []
     errors: list[Mapping[str, Any]] = []
     events = call.details.setdefault("extra_events", [])
-    outcomes: list[tuple[Target, Exception | None]] = [
-        *((target, None) for target in authorized.targets if target.action == _GET),
-        *authorized.refused,
-    ]
-    for target, refusal in outcomes:
+    for target, refusal in _outcomes(authorized, ids):
         event: dict[str, Any] = {"operation": "GetSecretValue", "request": {"SecretId": target.shown_as}}
         try:
             if refusal is not None:
@@ -355,6 +352,14 @@ def batch_get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Mappin
     if token is not None:
         answer["NextToken"] = token
     return answer
+
+
+def _outcomes(authorized: AuthorizedCall, ids: Sequence[str]) -> Iterator[tuple[Target, Exception | None]]:
+    """Yield the target of each id, with its refusal if policies do not allow it to be read."""
+    refused = {target.shown_as: (target, refusal) for target, refusal in authorized.refused}
+    granted = (target for target in authorized.targets if target.action == _GET)
+    for secret_id in ids:
+        yield refused[secret_id] if secret_id in refused else (next(granted), None)
 
 
 # PutSecretValue

@@ -28,7 +28,7 @@ from strongroom.operations.secretsmanager.values import (
     UPDATE_SECRET,
 )
 from strongroom.operations.secretsmanager.versions import LIST_SECRET_VERSION_IDS, prunable
-from support.key_room import ACCOUNT, NOON, REGION
+from support.key_room import ACCOUNT, NOON, REGION, allow
 from support.replica_room import ReplicaRoom, version_id
 
 T1, T2, T3 = version_id(1), version_id(2), version_id(3)
@@ -229,6 +229,19 @@ def test_a_batch_answers_each_secret_for_itself(room: ReplicaRoom) -> None:
             "Message": messages.SECRET_NOT_FOUND,
         }
     ]
+
+
+def test_a_batch_answers_in_the_order_it_was_asked(room: ReplicaRoom) -> None:
+    arns = {name: create(room, name)["ARN"] for name in ("a", "b", "c")}
+    reader = room.user(
+        "reader",
+        allow("secretsmanager:BatchGetSecretValue"),
+        *(allow("secretsmanager:GetSecretValue", resource=arns[name]) for name in ("a", "c")),
+    )
+    ids = ["c", "none", "b", "a", "b", "c"]
+    answer = room.run(BATCH_GET_SECRET_VALUE, {"SecretIdList": ids}, principal=reader)
+    assert [each["Name"] for each in answer["SecretValues"]] == ["c", "a", "c"]
+    assert [each["SecretId"] for each in answer["Errors"]] == ["none", "b", "b"]
 
 
 def test_a_batch_by_filters_is_paged(room: ReplicaRoom) -> None:
