@@ -15,6 +15,8 @@ END = "<!-- measured: end -->"
 OURS = "strongroom"
 LOOK_ALIKES = ("moto", "ministack")
 NONE = "–"
+BUSY = 0.5
+"""Load average beyond which a reader is told that the machine was not free."""
 
 DOES = {
     "strongroom": (
@@ -52,7 +54,7 @@ def page(run: Run) -> str:
     parts = [
         f"Measured on {today} with `{run.command}`: {run.seconds} s for each number, "
         f"median of {run.rounds} interleaved rounds, {CONNECTIONS} connections, {run.secrets:,} secrets.\n\n"
-        f"{machine()}. Load average of the machine before the run: {run.load_before:.1f}.",
+        f"{machine()}. Load average of the machine before the run: {run.load_before:.1f}{_busy(run)}",
         _rates(run),
         "### What each of them does for that\n\n" + _duties(run),
         "### The bars\n\n" + _bars(run),
@@ -67,6 +69,12 @@ def write_between_markers(path: Path, text: str) -> None:
     if not begin or not end:
         raise ValueError(f"{path} has no {BEGIN} … {END}")
     path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+def _busy(run: Run) -> str:
+    if run.load_before <= BUSY:
+        return "."
+    return ": **it was busy with other work, and rates and latencies are worse than they would be alone.**"
 
 
 def _rates(run: Run) -> str:
