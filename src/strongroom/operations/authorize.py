@@ -5,11 +5,16 @@ Sources: fact sheet iam sections 4, 8 and 9; DESIGN promises 1 and 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
 
 from strongroom.errors import AccessDeniedException
 from strongroom.identity.principal import PrincipalType
-from strongroom.operations.call import AuthorizedCall, Call, Target
+from strongroom.identity.records import User
+from strongroom.operations.call import AuthorizedCall, Call, ResourcePolicy, Target
+from strongroom.policy.context import ContextKeys
 from strongroom.policy.document import Policy, PolicyKind, PolicySyntaxError, compile_policy
 from strongroom.policy.evaluation import (
     AccessRequest,
@@ -24,9 +29,44 @@ from strongroom.policy.evaluation import (
 )
 from strongroom.ports import USERS, ReadUnit
 
-__all__ = ["allowed", "authorize"]
+__all__ = ["DecisionMemory", "allowed", "authorize"]
 
 _UNREADABLE = Decision(False, Layer.IDENTITY, explicit=True, refusing=(Layer.IDENTITY,))
+
+
+class _Remembered(msgspec.Struct, frozen=True, eq=False):
+    """Decisions on one action, resource and principal, and what they were made from."""
+
+    user: User | None
+    policies: tuple[ResourcePolicy, ...]
+    keys_read: tuple[str, ...]
+    """Every condition key, folded, that the policies can look at for this action."""
+    by_values: dict[tuple[Any, ...], Decision]
+    """By the values of `keys_read`, in their order; at most VALUES_REMEMBERED."""
+
+
+class DecisionMemory:
+    """Decisions of one process. Threads may share it.
+
+    SECURITY: a decision is a function of principal, action, resource, policies and of the condition keys the
+    policies look at. All of them are part of what it is remembered under: policies by the stored records
+    they stand in, which are other objects as soon as they change. So nothing has to be dropped in time.
+    """
+
+    LIMIT: Final = 20_000
+    VALUES_REMEMBERED: Final = 16
+    """A key whose value is new each time (aws:CurrentTime) makes remembering useless, but not harmful."""
+
+    def __init__(self) -> None:
+        self._remembered: dict[tuple[str, ...], _Remembered] = {}
+
+    def get(self, place: tuple[str, ...]) -> _Remembered | None:
+        return self._remembered.get(place)
+
+    def put(self, place: tuple[str, ...], remembered: _Remembered) -> None:
+        if len(self._remembered) >= self.LIMIT:
+            self._remembered.clear()
+        self._remembered[place] = remembered
 
 
 def authorize(call: Call, unit: ReadUnit, targets: Sequence[Target]) -> AuthorizedCall:
@@ -38,11 +78,12 @@ def authorize(call: Call, unit: ReadUnit, targets: Sequence[Target]) -> Authoriz
     refused: list[tuple[Target, Exception]] = []
     decisions: list[Decision] = []
     for target in targets:
-        request, decision = _decide(call, unit, target)
+        decision = allowed(call, unit, target)
         if decision.allowed:
             granted.append(target)
             decisions.append(decision)
             continue
+        request = _request(call, target, _keys(call, target))
         error = AccessDeniedException(denial_message(request, decision, target.shown_as))
         if not target.optional:
             raise error
@@ -51,13 +92,48 @@ def authorize(call: Call, unit: ReadUnit, targets: Sequence[Target]) -> Authoriz
 
 
 def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
-    """Return the decision on one target, for checks inside a call (a KMS key, a hypothetical policy)."""
-    return _decide(call, unit, target)[1]
-
-
-def _decide(call: Call, unit: ReadUnit, target: Target) -> tuple[AccessRequest, Decision]:
+    """Return the decision on one target; also for checks inside a call (a KMS key, a hypothetical policy)."""
     principal = call.principal
-    request = AccessRequest(
+    user = None
+    if principal.type is PrincipalType.USER:
+        user = unit.find(USERS, principal.account_id, principal.principal_id)
+    keys = _keys(call, target)
+    memory = call.resources.decision_memory
+    if not isinstance(memory, DecisionMemory):
+        policies = _policies(user, target)
+        return _UNREADABLE if policies is None else evaluate(_request(call, target, keys), policies)
+    place = (
+        principal.principal_id, principal.access_key_id, target.action, target.resource, target.owner_account
+    )  # fmt: skip
+    known = memory.get(place)
+    if known is None or known.user is not user or known.policies != target.resource_policies:
+        policies = _policies(user, target)
+        if policies is None:
+            return _UNREADABLE
+        known = _Remembered(
+            user, target.resource_policies, tuple(sorted(policies.keys_read(target.action))), {}
+        )
+        memory.put(place, known)
+    values = tuple([keys.values(key) for key in known.keys_read])
+    decision = known.by_values.get(values)
+    if decision is None:
+        policies = _policies(user, target)
+        if policies is None:
+            return _UNREADABLE
+        decision = evaluate(_request(call, target, keys), policies)
+        if len(known.by_values) >= memory.VALUES_REMEMBERED:
+            known.by_values.clear()
+        known.by_values[values] = decision
+    return decision
+
+
+def _keys(call: Call, target: Target) -> ContextKeys:
+    return ContextKeys({"aws:ResourceAccount": target.owner_account}, target.context, call.context)
+
+
+def _request(call: Call, target: Target, keys: ContextKeys) -> AccessRequest:
+    principal = call.principal
+    return AccessRequest(
         action=target.action,
         resource=target.resource,
         principal=Caller(
@@ -67,11 +143,22 @@ def _decide(call: Call, unit: ReadUnit, target: Target) -> tuple[AccessRequest, 
             principal_id=principal.principal_id,
         ),
         resource_account=target.owner_account,
-        context={**call.context, **target.context, "aws:ResourceAccount": target.owner_account},
+        context=keys,
     )
+
+
+def _policies(user: User | None, target: Target) -> PolicySet | None:
+    """Return every policy that bears on the target; None when one of them does not parse.
+
+    SECURITY: a stored policy that no longer parses might have held the Deny that matters.
+    """
+    documents: Mapping[str, str] = {} if user is None else user.policies
     try:
-        policies = PolicySet(
-            identity=_identity_policies(call, unit),
+        return PolicySet(
+            identity=tuple(
+                LabelledPolicy(name, compile_policy(document, PolicyKind.IDENTITY))
+                for name, document in documents.items()
+            ),
             resource=tuple(
                 LabelledPolicy(target.resource, _compiled(policy.document, policy.delegates_to_account))
                 for policy in target.resource_policies
@@ -81,23 +168,8 @@ def _decide(call: Call, unit: ReadUnit, target: Target) -> tuple[AccessRequest, 
             ),
         )
     except PolicySyntaxError:
-        # SECURITY: a stored policy that no longer parses might have held the Deny that matters.
-        return request, _UNREADABLE
-    return request, evaluate(request, policies)
+        return None
 
 
 def _compiled(document: str, delegates: bool) -> Policy:
     return compile_policy(document, PolicyKind.RESOURCE if delegates else PolicyKind.KEY)
-
-
-def _identity_policies(call: Call, unit: ReadUnit) -> tuple[LabelledPolicy, ...]:
-    principal = call.principal
-    if principal.type is not PrincipalType.USER:
-        return ()
-    user = unit.find(USERS, principal.account_id, principal.principal_id)
-    if user is None:
-        return ()
-    return tuple(
-        LabelledPolicy(name, compile_policy(document, PolicyKind.IDENTITY))
-        for name, document in user.policies.items()
-    )

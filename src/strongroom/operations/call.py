@@ -38,6 +38,8 @@ class Resources(msgspec.Struct, frozen=True, eq=False):
     entropy: Entropy
     key_memory: Any = None
     """Opaque per-process memory of `operations/datakeys`."""
+    decision_memory: Any = None
+    """Opaque per-process memory of `operations/authorize`; None: every decision is made afresh."""
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
@@ -70,7 +72,7 @@ class Call(msgspec.Struct, frozen=True, eq=False):
         return f"<Call {self.service} {self.operation} {self.request_id}>"
 
 
-class ResourcePolicy(msgspec.Struct, frozen=True, eq=False):
+class ResourcePolicy(msgspec.Struct, frozen=True):
     """A resource-based policy attached to a target."""
 
     document: str

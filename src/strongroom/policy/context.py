@@ -22,14 +22,31 @@ def fold_key(key: str) -> str:
     return key.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
+_DOCUMENTED = (
+    "aws:CalledVia aws:CurrentTime aws:EpochTime aws:PrincipalAccount aws:PrincipalArn aws:PrincipalType"
+    " aws:RequestedRegion aws:ResourceAccount aws:SecureTransport aws:SourceIp aws:TagKeys"
+    " aws:TokenIssueTime aws:UserAgent aws:ViaAWSService aws:userid aws:username"
+    " kms:CallerAccount kms:EncryptionAlgorithm kms:EncryptionContextKeys kms:KeyOrigin kms:KeySpec"
+    " kms:KeyUsage kms:MultiRegion kms:RequestAlias kms:ResourceAliases kms:ViaService"
+    " secretsmanager:SecretId secretsmanager:SecretPrimaryRegion secretsmanager:VersionId"
+    " secretsmanager:VersionStage secretsmanager:resource/AllowRotationLambdaArn secretsmanager:resource/Type"
+)
+_SPELLINGS = {key.lower(): key for key in _DOCUMENTED.split()}
+"""Keys without a part that people choose. This program spells them as documented, so that a look at the
+spelling finds them; names that are missing here are found as well, only later."""
+
+
 class ContextKeys:
-    """Looks keys up in a context; the context is folded once, and only if a policy asks for a key."""
+    """Looks keys up in contexts, of which the first that knows a key has the say.
 
-    __slots__ = ("_context", "_folded")
+    A context is folded once, and only if a policy asks for a key that is not found by its spelling.
+    """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._folded: dict[str, str | tuple[str, ...]] | None = None
+    __slots__ = ("_contexts", "_folded")
+
+    def __init__(self, *contexts: Context) -> None:
+        self._contexts = contexts
+        self._folded: tuple[dict[str, str | tuple[str, ...]], ...] | None = None
 
     def values(self, folded_key: str) -> str | tuple[str, ...] | None:
         """Return what the request carries under a key (already folded); None when absent or empty.
@@ -38,11 +55,20 @@ class ContextKeys:
         values: a test meant for one value then cannot be evaluated (which is safe), instead of depending
         on which of them comes first.
         """
+        spelling = _SPELLINGS.get(folded_key)
+        if spelling is not None:
+            for context in self._contexts:
+                found = context.get(spelling)
+                if found is not None:
+                    return None if found == () else found
         folded = self._folded
         if folded is None:
-            folded = self._folded = _fold(self._context)
-        found = folded.get(folded_key)
-        return None if found == () else found
+            folded = self._folded = tuple([_fold(context) for context in self._contexts])
+        for each in folded:
+            found = each.get(folded_key)
+            if found is not None:
+                return None if found == () else found
+        return None
 
     def single(self, folded_key: str) -> str | None:
         """Return the one value of a key; None when absent or when there are several."""

@@ -187,6 +187,10 @@ class Policy:
             self._by_action[action] = found
         return found
 
+    def keys_read_for(self, action: str) -> frozenset[str]:
+        """Return the condition keys, folded, that an outcome for `action` can depend on."""
+        return frozenset(key for each in self.statements_for(action) for key in _keys_read(each))
+
 
 _NO_KEYS = ContextKeys({})
 """Actions have no variables."""

@@ -63,7 +63,7 @@ class AccessRequest(msgspec.Struct, frozen=True, eq=False):
     principal: Caller
     resource_account: str
     """Owner of the resource; the caller's own account for `*`."""
-    context: Context = {}
+    context: Context | ContextKeys = {}
 
 
 class PolicySet(msgspec.Struct, frozen=True, eq=False):
@@ -87,6 +87,13 @@ class PolicySet(msgspec.Struct, frozen=True, eq=False):
     where a resource policy allows the account (KMS keys, roles)."""
     grants: tuple[str, ...] = ()
     """Ids of KMS grants that name the caller and fit operation and constraints: Allows, never Denies."""
+
+    def keys_read(self, action: str) -> frozenset[str]:
+        """Return the condition keys, folded, that the decision on `action` can depend on."""
+        labelled = [*self.identity, *self.resource, *self.service_control, *self.resource_control]
+        labelled += self.session or ()
+        labelled += (each for each in (self.boundary, self.vpc_endpoint) if each is not None)
+        return frozenset(key for each in labelled for key in each.policy.keys_read_for(action))
 
 
 class DeterminingStatement(msgspec.Struct, frozen=True):
@@ -138,7 +145,8 @@ def evaluate(request: AccessRequest, policies: PolicySet) -> Decision:
     ):
         return _ROOT_ALLOWED
 
-    keys = ContextKeys(request.context)
+    context = request.context
+    keys = context if isinstance(context, ContextKeys) else ContextKeys(context)
     denied: _Found = []
     allows: _Found = []
     refusing = _outer_refusals(request, policies, keys, allows, denied)

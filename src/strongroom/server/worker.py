@@ -8,6 +8,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+from strongroom.operations.authorize import DecisionMemory
 from strongroom.operations.call import Resources
 from strongroom.operations.catalog import CATALOG
 from strongroom.operations.datakeys import KeyMemory
@@ -59,7 +60,11 @@ class Worker:
         self._store, self._trail = store, trail
         self._watch_parent()
         resources: Any = Resources(
-            store=store, root_key=self._root_key, entropy=SystemEntropy(), key_memory=KeyMemory()
+            store=store,
+            root_key=self._root_key,
+            entropy=SystemEntropy(),
+            key_memory=KeyMemory(),
+            decision_memory=DecisionMemory(),
         )
         return Pipeline(
             models=self._models,

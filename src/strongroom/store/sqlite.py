@@ -1,7 +1,7 @@
 """The embedded store: one SQLite file, many reading threads and processes, one writer at a time.
 
-Every process opens a store of its own, after any fork. Reading asks the database for its data version (about
-two microseconds) and otherwise answers from memory; see `units.Reader`. Writing goes through one thread per
+Every process opens a store of its own, after any fork. Reading looks whether anything was committed (see
+`beacon.Beacon`) and otherwise answers from memory; see `units.Reader`. Writing goes through one thread per
 process, which commits what is waiting in groups; see `writer.WriterThread`.
 """
 
@@ -21,6 +21,7 @@ from typing import TypeVar
 from strongroom.errors import ServiceUnavailableException
 from strongroom.names import Arn, VersionId
 from strongroom.ports import ReadUnit, WriteUnit
+from strongroom.store.beacon import Beacon
 from strongroom.store.connections import connect
 from strongroom.store.errors import STOPPING, told
 from strongroom.store.memory import Limits, Memory
@@ -46,25 +47,37 @@ class SqliteStore:
         database = path / DATABASE
         turnstile = Turnstile(path / RUN)
         try:
+            beacon = Beacon(path / RUN)
+        except OSError:
+            turnstile.close()
+            raise
+        try:
             connection = connect(database, writing=True)
         except sqlite3.Error as exc:
             turnstile.close()
+            beacon.close()
             raise told(exc) from exc
-        return cls(database, connection, turnstile, limits or Limits())
+        return cls(database, connection, turnstile, beacon, limits or Limits())
 
     def __init__(
-        self, database: Path, connection: sqlite3.Connection, turnstile: Turnstile, limits: Limits
+        self,
+        database: Path,
+        connection: sqlite3.Connection,
+        turnstile: Turnstile,
+        beacon: Beacon,
+        limits: Limits,
     ) -> None:
         self._database = database
         self._connection = connection
         self._turnstile = turnstile
+        self._beacon = beacon
         self._limits = limits
         self._pid = os.getpid()
         self._local = threading.local()
         self._gate = threading.Lock()
         self._closed = False
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
-        self._writer = WriterThread(Writer(connection, Memory(limits)), turnstile)
+        self._writer = WriterThread(Writer(connection, Memory(limits), beacon), turnstile)
 
     def read(self, work: Callable[[ReadUnit], T]) -> T:
         """As `ports.Store.read`.
@@ -137,7 +150,7 @@ class SqliteStore:
                 connection = connect(self._database, writing=False)
             except sqlite3.Error as exc:
                 raise told(exc) from exc
-            reader = Reader(connection, Memory(self._limits))
+            reader = Reader(connection, Memory(self._limits), self._beacon)
             # A thread that ends leaves its reader behind; its connection must not stay open.
             weakref.finalize(reader, connection.close).atexit = False
             self._readers.add(reader)

@@ -19,6 +19,7 @@ from strongroom.names import Arn
 from strongroom.ports import SECRET_POLICIES, Kind, ReadUnit
 from strongroom.secret.ordering import NEVER_ACCESSED, microseconds
 from strongroom.secret.records import Secret, SecretVersion
+from strongroom.store.beacon import Beacon
 from strongroom.store.bodies import checked, decode_body, encode_body, unchecked
 from strongroom.store.memory import SECRET, VERSION, Change, Memory, record_key
 
@@ -333,10 +334,13 @@ class _Unit:
 class Reader(_Unit):
     """One thread's read unit, connection and memory; used for one unit after the other."""
 
-    def __init__(self, connection: sqlite3.Connection, memory: Memory) -> None:
+    def __init__(self, connection: sqlite3.Connection, memory: Memory, beacon: Beacon) -> None:
         super().__init__(connection, memory)
         self._busy = False
         self._snapshot = False
+        self._settled = beacon.settled
+        self._known_at: int | None = None
+        """The beacon's number when memory was last true as of the database."""
 
     def run(self, work: Callable[[ReadUnit], T]) -> T:
         """Return what `work` returns, having seen one state of the database not older than this call."""
@@ -344,8 +348,12 @@ class Reader(_Unit):
             raise RuntimeError("A read was started inside a read.")
         self._busy = True
         try:
-            if self._read_data_version() != self._data_version:
-                self._enter()
+            # Read before the database is asked: a commit in between moves it again.
+            settled = self._settled()
+            if settled is None or settled != self._known_at:
+                if self._read_data_version() != self._data_version:
+                    self._enter()
+                self._known_at = settled
             self._from_memory = False
             try:
                 return work(self)
@@ -393,8 +401,9 @@ class Reader(_Unit):
 class Writer(_Unit):
     """The writer thread's unit. Between `begin` and `commit` it is in a transaction, alone on the node."""
 
-    def __init__(self, connection: sqlite3.Connection, memory: Memory) -> None:
+    def __init__(self, connection: sqlite3.Connection, memory: Memory, beacon: Beacon) -> None:
         super().__init__(connection, memory)
+        self._beacon = beacon
         self._named: dict[Change, None] = {}
 
     def begin(self) -> None:
@@ -409,7 +418,12 @@ class Writer(_Unit):
         return self._last_change
 
     def commit(self) -> None:
-        self._execute("COMMIT")
+        self._beacon.begin()
+        try:
+            self._execute("COMMIT")
+        finally:
+            # Also when it failed: whether it did anything is the database's to say.
+            self._beacon.end()
 
     def abandon(self) -> None:
         """Undo the whole transaction, if there still is one, and forget everything."""
