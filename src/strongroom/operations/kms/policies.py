@@ -113,7 +113,8 @@ PUT_KEY_POLICY = Operation(
     handle=put_key_policy,
     read_only=False,
     deviations=(
-        "Principals named in a key policy are not checked for existence.",
+        "Principals named in a key policy are not checked for existence, and users in it are told by their "
+        "ARNs: one made later under the same name has what the policy gives that ARN.",
         "The lockout check passes when the caller, or the account through its root principal, could change "
         "the policy again.",
     ),
