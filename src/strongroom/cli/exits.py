@@ -28,10 +28,11 @@ def refusals() -> Iterator[None]:
     from strongroom.operations.iam.bootstrap import BootstrapError
     from strongroom.rootkey import RootKeyError
     from strongroom.store.errors import RoomError
+    from strongroom.trail.segment import TrailError
 
     try:
         yield
-    except (RoomError, RootKeyError) as error:
+    except (RoomError, RootKeyError, TrailError) as error:
         _tell(str(error))
         raise typer.Exit(Exit.REFUSED) from error
     except BootstrapError as error:

@@ -65,7 +65,12 @@ class Listener:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._pipeline = self._open_pipeline()
+        try:
+            self._pipeline = self._open_pipeline()
+        except Exception:
+            # Said, not raised: the server would take raising for "knows no startup", and serve without one.
+            await send({"type": "lifespan.startup.failed"})
+            return
         self._sweep()
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -11,6 +11,8 @@ from strongroom.rootkey import HeldRootKey, open_root_key
 from strongroom.server.settings import Settings
 from strongroom.store.room import Room, is_room
 from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.layout import slots
+from strongroom.trail.segment import SegmentTrail
 
 __all__ = ["OpenRoom", "open_room"]
 
@@ -35,10 +37,14 @@ def open_room(settings: Settings, clock: Clock, entropy: Entropy, *, own: bool =
         RoomError: the directory cannot be used, is in use, or has a newer format.
         RootKeyError: the root key is missing, unsafe, or another one.
         BootstrapError: the given account or access key cannot be taken.
+        IntegrityError: the database or the end of the trail is damaged.
+        TrailError: the trail cannot be written.
     """
     is_new = not is_room(settings.data_dir)
     room = Room.create(settings.data_dir) if is_new else Room.open(settings.data_dir, own=own)
     try:
+        if own:
+            _verify_trail(room)
         return _open(room, settings, clock, entropy, is_new=is_new)
     except BaseException:
         room.close()
@@ -70,3 +76,13 @@ def _open(room: Room, settings: Settings, clock: Clock, entropy: Entropy, *, is_
         return OpenRoom(room, root_key, store.write(first).result())
     finally:
         store.close()
+
+
+def _verify_trail(room: Room) -> None:
+    """Every chain of the trail can be continued.
+
+    Found here, where a person sees it: a worker can only fail to start, again and again.
+    """
+    roles = {"keeper", *(slot.name for slot in slots(room.trail))}
+    for role in sorted(roles):
+        SegmentTrail.open(room.trail, role).close()

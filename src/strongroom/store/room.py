@@ -11,8 +11,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 
+from strongroom.errors import IntegrityError
 from strongroom.store.connections import connect
-from strongroom.store.errors import RoomError
+from strongroom.store.errors import RoomError, told
 
 FORMAT = "FORMAT"
 DATABASE = "room.db"
@@ -81,10 +82,13 @@ class Room:
         Raises:
             RoomError: it is no data directory, was written by a newer version, is open to other users, is
                 owned by another process (`own`), or has to be brought up to date first (not `own`).
+            IntegrityError: its database is damaged.
         """
         try:
             _verify_format(path)
             _verify_private(path)
+            if not (path / DATABASE).exists():
+                raise RoomError(f"{path} has no {DATABASE}; restore the directory from a backup.")
             _verify_private(path / DATABASE)
             lock = _own(path) if own else None
         except OSError as exc:
@@ -94,6 +98,8 @@ class Room:
             room._verify_revision(upgrade=own)
         except sqlite3.Error as exc:
             room.close()
+            if isinstance(told(exc), IntegrityError):
+                raise IntegrityError(f"the database in {path} cannot be opened ({exc})") from exc
             raise RoomError(f"The database in {path} cannot be opened: {exc}.") from exc
         except RoomError:
             room.close()

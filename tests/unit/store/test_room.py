@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.errors import IntegrityError
 from strongroom.store.errors import RoomError
 from strongroom.store.room import REVISION, Room, is_room
 from strongroom.store.sqlite import SqliteStore
@@ -148,7 +149,7 @@ class TestOpen:
 
     def test_a_damaged_database_is_told(self, room: Path) -> None:
         (room / "room.db").write_bytes(b"no database " * 1000)
-        with pytest.raises(RoomError, match="file is not a database"):
+        with pytest.raises(IntegrityError, match="file is not a database"):
             Room.open(room, own=True)
         Room.create(room.parent / "other").close()
 
