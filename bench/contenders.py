@@ -28,7 +28,7 @@ from load import (
     send_all,
     token,
 )
-from processes import Process, free_port
+from processes import Process, free_port, machine_seconds, own_seconds
 
 CREATE_BATCH = 20_000
 ROOT_KEY_ID = "AKIABENCHBENCHBENCH1"
@@ -124,10 +124,15 @@ class Contender(ABC):
         """Send the requests in turn, for a time."""
         assert self.process is not None
         calls = list(requests)
-        before = self.process.processor_seconds()
+        server, own, (busy, every) = self.process.processor_seconds(), own_seconds(), machine_seconds()
         measured = load(self.endpoint, calls, seconds=seconds)
-        spent = self.process.processor_seconds() - before
-        return replace(measured, processor_us=spent / max(measured.requests, 1) * 1e6)
+        server, own = self.process.processor_seconds() - server, own_seconds() - own
+        busy, every = (now - then for now, then in zip(machine_seconds(), (busy, every), strict=True))
+        return replace(
+            measured,
+            processor_us=server / max(measured.requests, 1) * 1e6,
+            elsewhere=max(busy - server - own, 0.0) / every,
+        )
 
     def memory(self) -> list[float]:
         """Return what each of its processes holds, in MB, the first process first."""

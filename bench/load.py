@@ -65,6 +65,8 @@ class Measured:
     broken: int
     processor_us: float = 0.0
     """What the server's processes took for one call."""
+    elsewhere: float = 0.0
+    """The share of the machine that went to other work than this server and the load generator."""
 
     @property
     def rate(self) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -88,9 +90,12 @@ class Process:
 def _below(pid: int) -> list[int]:
     """Return the children of a process, and theirs."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *_below(int(child))]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            # A thread may end while one looks.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                for child in (task / "children").read_text().split():
+                    found += [int(child), *_below(int(child))]
     return found
 
 
@@ -106,3 +111,18 @@ def _processor(pid: int) -> float:
     # The name, in brackets, may hold anything; user and system time are the 14th and 15th field of all.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def machine_seconds() -> tuple[float, float]:
+    """Return the processor time of the whole machine since it started: busy, and all of it."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    every = sum(fields)
+    waiting = fields[3] + fields[4]
+    ticks = os.sysconf("SC_CLK_TCK")
+    return (every - waiting) / ticks, every / ticks
+
+
+def own_seconds() -> float:
+    """Return the processor time of this process and of those it has waited for, the load generator's."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

@@ -54,13 +54,16 @@ class Run:
     command: str
     results: list[Result] = field(default_factory=list)
     many: Many | None = None
-    load_before: float = field(default_factory=lambda: os.getloadavg()[0])
-    """How busy the machine was with other things."""
 
     def add(self, name: str) -> Result:
         result = Result(name)
         self.results.append(result)
         return result
+
+    def elsewhere(self) -> float:
+        """Return the share of the processors that other work had while servers were measured."""
+        every = [one.elsewhere for result in self.results for one in (*result.reads, *result.writes)]
+        return statistics.mean(every) if every else 0.0
 
     def of(self, name: str) -> Result:
         return next(result for result in self.results if result.name == name)

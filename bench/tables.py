@@ -15,9 +15,8 @@ END = "<!-- measured: end -->"
 OURS = "strongroom"
 LOOK_ALIKES = ("moto", "ministack")
 NONE = "–"
-BUSY = 0.5
-"""Load average beyond which a reader is told that the machine was not free."""
-
+BUSY = 0.05
+"""The share of other work beyond which a reader is told that the machine was not free."""
 DOES = {
     "strongroom": (
         "SigV4 of every call",
@@ -54,7 +53,7 @@ def page(run: Run) -> str:
     parts = [
         f"Measured on {today} with `{run.command}`: {run.seconds} s for each number, "
         f"median of {run.rounds} interleaved rounds, {CONNECTIONS} connections, {run.secrets:,} secrets.\n\n"
-        f"{machine()}. Load average of the machine before the run: {run.load_before:.1f}{_busy(run)}",
+        f"{machine()}. Other work on the machine took {run.elsewhere():.0%} of its processors{_busy(run)}",
         _rates(run),
         "### What each of them does for that\n\n" + _duties(run),
         "### The bars\n\n" + _bars(run),
@@ -72,9 +71,9 @@ def write_between_markers(path: Path, text: str) -> None:
 
 
 def _busy(run: Run) -> str:
-    if run.load_before <= BUSY:
-        return "."
-    return ": **it was busy with other work, and rates and latencies are worse than they would be alone.**"
+    if run.elsewhere() <= BUSY:
+        return " meanwhile."
+    return " meanwhile: **rates and latencies are worse than they would be without it.**"
 
 
 def _rates(run: Run) -> str:
