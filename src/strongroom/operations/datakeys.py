@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from strongroom.crypto import envelope
 from strongroom.crypto.aead import DOES_NOT_OPEN, KEY_BYTES, NONCE_BYTES, SEALING_BYTES
 from strongroom.crypto.context import encode_context
-from strongroom.crypto.envelope import ValueKind
+from strongroom.crypto.envelope import Envelope, ValueKind
 from strongroom.errors import (
     AccessDeniedException,
     DecryptionFailure,
@@ -27,7 +28,7 @@ from strongroom.errors import (
     NotFoundException,
     ResourceNotFoundException,
 )
-from strongroom.keys.ciphertext import parse_ciphertext
+from strongroom.keys.ciphertext import Ciphertext, parse_ciphertext
 from strongroom.keys.policies import secretsmanager_key_policy
 from strongroom.keys.records import Alias, KmsKey
 from strongroom.keys.reference import KeyRef, parse_key_ref
@@ -60,6 +61,8 @@ CANNOT_ENCRYPT: Final = (
     "Secrets Manager can't encrypt the protected secret text using the provided KMS key. Check that the KMS "
     "key is available, enabled, and not in an invalid state."
 )
+LARGE_ENVELOPE_BYTES: Final = 2048
+"""Parts of greater envelopes are not kept in memory a second time."""
 NO_SUCH_KEY: Final = "Secrets Manager can't find the specified KMS key."
 NOT_A_KEY: Final = "The parameter KmsKeyId is not a valid KMS key identifier for this Region."
 
@@ -118,14 +121,13 @@ def open_value(
     """
     if version.default_key and call.principal.account_id != account_id:
         raise InvalidRequestException(DEFAULT_KEY_ELSEWHERE)
-    context = {"SecretARN": version.secret_arn, "SecretVersionId": version.version_id}
     try:
-        parts = envelope.parse(version.envelope)
-        wrapped = parse_ciphertext(parts.wrapped_key)
-        if wrapped is None or wrapped.key_arn != version.kms_key_arn:
+        layout = _layout(version.envelope, version.secret_arn, version.version_id)
+        wrapped = layout.wrapped
+        if wrapped.key_arn != version.kms_key_arn:
             raise IntegrityError(DOES_NOT_OPEN)
-        key = unit.find(KMS_KEYS, account_region(wrapped.account_id, wrapped.region), wrapped.key_id)
-        use = _KeyUse(call, unit, Region(region), AccountId(account_id), context)
+        key = unit.find(KMS_KEYS, layout.key_scope, wrapped.key_id)
+        use = _KeyUse(call, unit, Region(region), AccountId(account_id), layout.context)
         if key is None or is_gone(key, call.received_at):
             use.require_absent(
                 KeyRef(wrapped.account_id, wrapped.region, key_id=wrapped.key_id), "kms:Decrypt"
@@ -134,9 +136,11 @@ def open_value(
         use.require(key, "kms:Decrypt")
         if key.state != ENABLED:
             raise DecryptionFailure(CANNOT_DECRYPT)
-        bound = encode_context(context)
-        value = parts.open(decrypt(call.resources, key, wrapped, bound), bound)
-        return SecretValue(text=value.decode()) if parts.kind is ValueKind.TEXT else SecretValue(binary=value)
+        data_key = decrypt(call.resources, key, wrapped, layout.bound)
+        value = layout.parts.open(data_key, layout.bound)
+        if layout.parts.kind is ValueKind.TEXT:
+            return SecretValue(text=value.decode())
+        return SecretValue(binary=value)
     except (IntegrityError, UnicodeDecodeError) as exc:
         damage = exc if isinstance(exc, IntegrityError) else IntegrityError(DOES_NOT_OPEN)
         raise DecryptionFailure(CANNOT_DECRYPT) from damage
@@ -187,6 +191,38 @@ def reseal(
         kms_key_arn=sealed.kms_key_arn,
         default_key=sealed.default_key,
     )
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    """A stored envelope taken apart, and what it is bound to. Nothing here is secret."""
+
+    parts: Envelope
+    wrapped: Ciphertext
+    key_scope: str
+    context: Mapping[str, str]
+    bound: bytes
+    """The encryption context in its canonical form."""
+
+
+@lru_cache(maxsize=4096)
+def _small_layout(stored: bytes, secret_arn: str, version_id: str) -> _Layout:
+    parts = envelope.parse(stored)
+    wrapped = parse_ciphertext(parts.wrapped_key)
+    if wrapped is None:
+        raise IntegrityError(DOES_NOT_OPEN)
+    context = _encryption_context(secret_arn, version_id)
+    scope = account_region(wrapped.account_id, wrapped.region)
+    return _Layout(parts, wrapped, scope, context, encode_context(context))
+
+
+def _layout(stored: bytes, secret_arn: str, version_id: str) -> _Layout:
+    """Return the parts of an envelope; those of small ones are remembered.
+
+    Raises IntegrityError when it does not keep to the layout.
+    """
+    if len(stored) > LARGE_ENVELOPE_BYTES:
+        return _small_layout.__wrapped__(stored, secret_arn, version_id)
+    return _small_layout(stored, secret_arn, version_id)
 
 
 class _KeyUse(msgspec.Struct, frozen=True):

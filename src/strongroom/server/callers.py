@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from strongroom.crypto.aead import KeyedHash
 from strongroom.identity.principal import Principal, PrincipalType, user_identity
 from strongroom.identity.records import AccessKey, User
 from strongroom.operations.iam.credentials import open_secret_access_key, principal_of
@@ -66,7 +67,7 @@ class Callers:
         return caller
 
     def _caller(self, record: AccessKey, principal: Principal) -> Caller:
-        def signing_key(date: str, region: str, service: str) -> bytes:
+        def signing_key(date: str, region: str, service: str) -> KeyedHash:
             secret = partial(open_secret_access_key, self._root_key, record)
             return self._signing_keys.get(record.access_key_id, record, secret, date, region, service)
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from strongroom.errors import RequestEntityTooLargeException, RequestTimeoutException, ServiceError
 from strongroom.ports import Clock
-from strongroom.server.world import new_uuid
+from strongroom.server.world import Uuids
 from strongroom.wire.http import HttpRequest, HttpResponse, joined_headers
 
 __all__ = ["Listener"]
@@ -53,6 +53,7 @@ class Listener:
         self._close = close
         self._ready = ready
         self._clock = clock
+        self._uuids = Uuids()
         self._pipeline: Answers | None = None
         self._reading: dict[asyncio.Task[Any], float] = {}
         """The requests whose bodies are being read, and until when; 0 for one that was interrupted."""
@@ -81,7 +82,7 @@ class Listener:
         pipeline = self._pipeline
         assert pipeline is not None  # noqa: S101 - the server calls after startup only
         if scope["method"] == "GET" and scope["path"] in ("/health", "/ready"):
-            await _send(send, self._state(scope["path"]), new_uuid())
+            await _send(send, self._state(scope["path"]), self._uuids.next())
             return
         headers = joined_headers(scope["headers"])
         try:
@@ -132,7 +133,7 @@ class Listener:
             headers=headers,
             body=body,
             received_at=self._clock.now(),
-            request_id=new_uuid(),
+            request_id=self._uuids.next(),
             source_ip=client[0] if client else "",
             secure=scope.get("scheme") == "https",
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Final, Protocol
@@ -29,7 +29,7 @@ from strongroom.operations.call import Call, Operation, Resources, Target, Unit
 from strongroom.operations.catalog import ServedService
 from strongroom.ports import Clock, ReadUnit, Store, Trail, WriteUnit
 from strongroom.server.callers import Caller, Callers
-from strongroom.server.world import new_uuid
+from strongroom.server.world import Uuids
 from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, fault_of, internal_fault
 from strongroom.wire.http import HttpRequest, HttpResponse
 from strongroom.wire.models import OperationModel, ServiceModel
@@ -96,6 +96,7 @@ class Pipeline:
         self._log = log
         self._router = Router(models.values())
         self._callers = Callers(resources.root_key)
+        self._uuids = Uuids()
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Return the answer to `request`, whose record has been written."""
@@ -130,18 +131,19 @@ class Pipeline:
         """Return the call, authenticated and decoded."""
         request = attempt.request
         now = self._clock.now()
-        callers: list[Caller] = []
+        claimed: Caller | None = None
 
         def lookup(access_key_id: str) -> Credential | None:
-            found = self._callers.find(unit, access_key_id)
-            if found is None:
+            nonlocal claimed
+            claimed = self._callers.find(unit, access_key_id)
+            if claimed is None:
                 return None
-            callers.append(found)
-            attempt.claimed_account = found.principal.account_id
-            return found.credential
+            attempt.claimed_account = claimed.principal.account_id
+            return claimed.credential
 
         signature = verify(request, service=route.service.signing_name, lookup=lookup, now=now)
-        caller = attempt.caller = callers[0]
+        caller = attempt.caller = claimed
+        assert caller is not None  # noqa: S101 - nothing verifies without a credential
         attempt.region = signature.region
         if attempt.declared is None:
             # A botocore newer than this program may know more operations.
@@ -168,7 +170,7 @@ class Pipeline:
                 "aws:SecureTransport": "true" if request.secure else "false",
                 "aws:UserAgent": request.headers.get("user-agent") or "",
                 "aws:RequestedRegion": signature.region,
-                **_time_context(now.replace(microsecond=0)),
+                **_time_context(int(now.timestamp())),
             },
         )
         return call
@@ -235,62 +237,55 @@ class Pipeline:
     ) -> Iterator[bytes]:
         """Yield the records of a call: one for the caller's account, and one for each other account whose
         resources it touched, tied together by a shared id; and those of the parts of a batch."""
-        request, call, model = attempt.request, attempt.call, attempt.model
+        request, call, model, service = attempt.request, attempt.call, attempt.model, attempt.service
+        read_only = attempt.declared is not None and attempt.declared.read_only
         parameters: Mapping[str, Any] | None = None
         if call is not None and model is not None and not isinstance(error, AccessDeniedException):
             parameters = model.redact_request(call.request) or None
         elements: Mapping[str, Any] | None = None
-        if response is not None and model is not None and not self._read_only(attempt):
+        if response is not None and model is not None and not read_only:
             elements = model.redact_response(response) or None
-        accounts = self._accounts(attempt)
-        shared = new_uuid() if len(accounts) > 1 else None
         code = message = None
         if error is not None:
-            fault = fault_of(error, attempt.service)
+            fault = fault_of(error, service)
             code = "AccessDenied" if isinstance(error, AccessDeniedException) else fault.code
             message = fault.message or None
-        common: dict[str, Any] = {
-            "event_source": attempt.service.event_source if attempt.service else "strongroom",
-            "region": self._region(attempt),
-            "user_identity": _identity(attempt),
-            "source_ip": request.source_ip,
-            "user_agent": request.headers.get("user-agent") or "",
-            "request_id": request.request_id,
-            "at": request.received_at,
-            "shared_event_id": shared,
-        }
+        accounts = self._accounts(attempt)
+        record = partial(
+            call_event,
+            event_source=service.event_source if service is not None else "strongroom",
+            region=self._region(attempt),
+            user_identity=_identity(attempt),
+            source_ip=request.source_ip,
+            user_agent=request.headers.get("user-agent") or "",
+            request_id=request.request_id,
+            at=request.received_at,
+            shared_event_id=self._uuids.next() if len(accounts) > 1 else None,
+        )
         for account in accounts:
-            yield call_event(
+            yield record(
                 event_name=attempt.operation,
-                event_id=new_uuid(),
-                read_only=self._read_only(attempt),
+                event_id=self._uuids.next(),
+                read_only=read_only,
                 recipient_account_id=account,
                 request_parameters=parameters,
                 response_elements=elements,
                 error_code=code,
                 error_message=message,
                 resources=_resources(attempt.targets),
-                **common,
             )
-        if call is None or attempt.service is None:
+        if call is None or service is None:
             return
         for part in call.details.get("extra_events", ()):
-            yield call_event(
+            yield record(
                 event_name=part["operation"],
-                event_id=new_uuid(),
+                event_id=self._uuids.next(),
                 read_only=True,
                 recipient_account_id=accounts[0],
-                request_parameters=attempt.service.operations[part["operation"]].redact_request(
-                    part["request"]
-                ),
+                request_parameters=service.operations[part["operation"]].redact_request(part["request"]),
                 error_code=_record_code(part.get("error_code")),
                 error_message=part.get("error_message"),
-                **common,
             )
-
-    @staticmethod
-    def _read_only(attempt: Attempt) -> bool:
-        return attempt.declared is not None and attempt.declared.read_only
 
     @staticmethod
     def _region(attempt: Attempt) -> str:
@@ -303,18 +298,14 @@ class Pipeline:
         if attempt.caller is None:
             return [attempt.claimed_account]
         own = attempt.caller.principal.account_id
-        if not attempt.targets:
-            return [own]
-        others: Iterable[str] = {target.owner_account for target in attempt.targets} - {own}
-        return [own, *sorted(others)]
+        others = {target.owner_account for target in attempt.targets if target.owner_account != own}
+        return [own, *sorted(others)] if others else [own]
 
 
 @lru_cache(maxsize=4)
-def _time_context(second: dt.datetime) -> Mapping[str, str]:
-    return {
-        "aws:CurrentTime": second.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "aws:EpochTime": str(int(second.timestamp())),
-    }
+def _time_context(second: int) -> Mapping[str, str]:
+    moment = dt.datetime.fromtimestamp(second, dt.UTC)
+    return {"aws:CurrentTime": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "aws:EpochTime": str(second)}
 
 
 def _record_code(code: str | None) -> str | None:
@@ -334,14 +325,17 @@ def _identity(attempt: Attempt) -> Mapping[str, Any] | orjson.Fragment:
 
 def _resources(targets: Sequence[Target]) -> list[Mapping[str, Any]]:
     """Return the things a call touched that exist, as the record names them."""
-    found: list[Mapping[str, Any]] = []
-    for target in targets:
-        arn = target.resource
-        if target.record is None:
-            continue
-        parsed = parse_arn(arn)
-        if parsed is None:
-            continue
-        kind = re.split("[:/]", parsed.resource, maxsplit=1)[0]
-        found.append({"accountId": target.owner_account, "type": _RESOURCE_TYPES.get(kind, kind), "ARN": arn})
-    return found
+    return [
+        {"accountId": target.owner_account, "type": kind, "ARN": target.resource}
+        for target in targets
+        if target.record is not None and (kind := _resource_type(target.resource)) is not None
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _resource_type(arn: str) -> str | None:
+    parsed = parse_arn(arn)
+    if parsed is None:
+        return None
+    kind = re.split("[:/]", parsed.resource, maxsplit=1)[0]
+    return _RESOURCE_TYPES.get(kind, kind)

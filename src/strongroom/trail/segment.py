@@ -136,7 +136,9 @@ class SegmentTrail:
             self._number, self._previous = number, previous
             if events and events[-1][0] is not None:
                 self.last_outbox = events[-1][0]
-        self._dirty.set()
+        # The flag is cleared before a flush begins, so where it is set a flush of these records is to come.
+        if not self._dirty.is_set():
+            self._dirty.set()
 
     def sync(self) -> None:
         """Everything appended is on disk. Raises ServiceUnavailableException when that cannot be said."""

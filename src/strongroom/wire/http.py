@@ -11,6 +11,15 @@ import msgspec
 __all__ = ["HttpRequest", "HttpResponse", "joined_headers"]
 
 _SPACES = re.compile(r" {2,}")
+_NAMES = {
+    name.encode(): name
+    for name in (
+        "accept", "accept-encoding", "amz-sdk-invocation-id", "amz-sdk-request", "authorization",
+        "connection", "content-length", "content-type", "host", "user-agent", "x-amz-content-sha256",
+        "x-amz-date", "x-amz-security-token", "x-amz-target", "x-amzn-trace-id",
+    )
+}  # fmt: skip
+"""Those that clients send, decoded already."""
 
 
 class HttpRequest(msgspec.Struct, frozen=True, eq=False):
@@ -47,7 +56,8 @@ def joined_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """
     headers: dict[str, str] = {}
     for raw_name, raw_value in pairs:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip(" \t")
+        name = _NAMES.get(raw_name) or raw_name.decode("latin-1")
+        value = raw_value.decode("latin-1").strip(" \t")
         if "  " in value:
             value = _SPACES.sub(" ", value)
         headers[name] = f"{headers[name]},{value}" if name in headers else value

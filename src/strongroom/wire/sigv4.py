@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
+from strongroom.crypto.aead import KeyedHash
 from strongroom.errors import (
     ExpiredTokenException,
     IncompleteSignatureException,
@@ -64,7 +65,7 @@ _REMEMBERED: Final = 1024
 class SigningKey(Protocol):
     """Gives the signing key of one access key for a scope, without showing the secret access key."""
 
-    def __call__(self, date: str, region: str, service: str) -> bytes: ...
+    def __call__(self, date: str, region: str, service: str) -> KeyedHash: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class SigningKeys:
 
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
-        self._keys: OrderedDict[tuple[str, str, str, str], tuple[object, bytes]] = OrderedDict()
+        self._keys: OrderedDict[tuple[str, str, str, str], tuple[object, KeyedHash]] = OrderedDict()
 
     def get(
         self,
@@ -116,13 +117,13 @@ class SigningKeys:
         date: str,
         region: str,
         service: str,
-    ) -> bytes:
+    ) -> KeyedHash:
         """Return the signing key, derived from `secret()` only when it is not remembered."""
         place = (access_key_id, date, region, service)
         found = self._keys.get(place)
         if found is not None and found[0] is origin:
             return found[1]
-        key = derive_signing_key(secret(), date, region, service)
+        key = KeyedHash(derive_signing_key(secret(), date, region, service))
         self._keys[place] = (origin, key)
         if len(self._keys) > self._limit:
             self._keys.popitem(last=False)
@@ -189,7 +190,7 @@ def verify(
             hashlib.sha256(canonical.encode()).hexdigest(),
         )
     )
-    expected = hmac.digest(key, text.encode(), "sha256").hex()
+    expected = key.digest(text.encode()).hex()
     matches = hmac.compare_digest(expected, claim.signature)
     if known is None:
         raise UnrecognizedClientException(UNKNOWN_TOKEN)
@@ -200,8 +201,9 @@ def verify(
     return VerifiedSignature(known, region, service, signed_at, claim.by_query)
 
 
-def _nobody(date: str, region: str, service: str) -> bytes:
-    return derive_signing_key("", date, region, service)
+@lru_cache(_REMEMBERED)
+def _nobody(date: str, region: str, service: str) -> KeyedHash:
+    return KeyedHash(derive_signing_key("", date, region, service))
 
 
 _NOBODY: Final[SigningKey] = _nobody
