@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,8 @@ from strongroom.store.bodies import decode_body, encode_body
 from strongroom.store.memory import record_key
 from support.commands import Outcome, holder, home, run
 from support.running import Server, start
-from support.trails import records, records_of, wait_for
+from support.small_disk import can_mount, mounted, read_only
+from support.trails import records_of, wait_for
 
 CANARY = "canary-in-the-damage-mine"
 SECRETS = 40
@@ -446,136 +446,72 @@ def _newest(slot: Path) -> str:
     return sorted(path.name for path in slot.glob("*.jsonl"))[-1]
 
 
-# The disk gives out
+# On a disk that takes nothing (tests/crash has the disk that fills up meanwhile)
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MiB. Root alone may mount one."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", str(mount)],
-        capture_output=True,
-        check=False,
+def disk(tmp_path: Path) -> Path:
+    """A directory for another disk to stand in."""
+    path = tmp_path / "disk"
+    path.mkdir(mode=0o700)
+    if not can_mount(path):
+        pytest.skip("this system lets no process have a disk of its own")
+    return path
+
+
+def test_a_disk_too_small_to_begin_on_is_told(disk: Path, tmp_path: Path) -> None:
+    outcome = run(
+        ["init", "--data-dir", str(disk / "data"), "--root-key", f"file:{tmp_path}/root.key"],
+        home(tmp_path / "home"),
+        preexec_fn=mounted(disk, "64k"),
     )
-    if done.returncode != 0:
-        pytest.skip("a small file system cannot be mounted here")
-    yield mount
-    subprocess.run(["umount", "-l", str(mount)], check=True)
+    assert (outcome.code, outcome.out) == (3, "")
+    assert (
+        outcome.err == f"strongroom: The database in {disk}/data cannot be made: database or disk is full.\n"
+    )
+    assert not (tmp_path / "root.key").exists()
 
 
-def fill(disk: Path) -> Path:
-    """Use up every byte; the file that does is returned."""
-    filler = disk / "filler"
-    with filler.open("ab", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
-            try:
-                while True:
-                    file.write(b"\x00" * size)
-            except OSError:
-                continue
-    return filler
-
-
-def test_a_full_disk_is_told_and_nothing_is_lost(small_disk: Path, tmp_path: Path) -> None:
-    data_dir = small_disk / "data"
-    options = ["--data-dir", str(data_dir), "--root-key", f"file:{tmp_path}/root.key", "--workers", "1"]
-    server = start(options, tmp_path / "log", environment=home(tmp_path / "home"))
-    acknowledged: dict[str, str] = {}
-    refusals: list[tuple[int, str]] = []
+def test_a_read_only_disk_is_told_and_served_when_it_is_not(place: Place) -> None:
+    if not can_mount(place.home):
+        pytest.skip("this system lets no process have a disk of its own")
+    before = place.kept()
+    refused = {
+        (
+            "serve",
+            "--port",
+            "0",
+        ): f"The data directory {place.data_dir} cannot be opened: Read-only file system.",
+        ("init",): f"The data directory {place.data_dir} cannot be opened: Read-only file system.",
+        ("init", "--data-dir", f"{place.home}/new"): (
+            f"The data directory {place.home}/new cannot be made: Read-only file system."
+        ),
+        (
+            "account",
+            "create",
+        ): f"The database in {place.data_dir} cannot be opened: unable to open database file.",
+    }
+    for command, text in refused.items():
+        outcome = run(command, home(place.home), preexec_fn=read_only(place.home))
+        assert (outcome.code, outcome.out, outcome.err) == (3, "", f"strongroom: {text}\n"), command
+    assert place.kept() == before
+    server = place.serve()
     try:
-        client = server.client("secretsmanager")
-
-        def create(number: int) -> bool:
-            name, value = f"s{number}", f"{CANARY}-{number}"
-            try:
-                client.create_secret(Name=name, SecretString=value)
-            except ClientError as refusal:
-                response = refusal.response
-                refusals.append((response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]))
-                assert CANARY not in str(response)
-                return False
-            acknowledged[name] = value
-            return True
-
-        def read(name: str) -> str | None:
-            try:
-                return str(client.get_secret_value(SecretId=name)["SecretString"])
-            except ClientError as refusal:
-                response = refusal.response
-                refusals.append((response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]))
-                assert CANARY not in str(response)
-                return None
-
-        assert all(create(number) for number in range(5))
-        filler = fill(small_disk)
-        # Room inside what is allocated already may take a few more; then there is none.
-        number = 5
-        while create(number):
-            number += 1
-            assert number < 5000
-        # Each value that still leaves has its record; at some point no record can be made, and no value leaves.
-        while (value := read("s0")) is not None:
-            assert value == acknowledged["s0"]
-        assert not create(number + 1)
-        assert set(refusals) == {(503, "ServiceUnavailableException")}
-        assert server.process.poll() is None
-
-        filler.unlink()
-        assert wait_for(lambda: create(number + 2))
-        assert wait_for(lambda: read("s0")) == acknowledged["s0"]
-        pages = client.get_paginator("list_secrets").paginate()
-        assert {each["Name"] for page in pages for each in page["SecretList"]} == set(acknowledged)
-        assert {name: read(name) for name in acknowledged} == acknowledged
+        assert read_all(server, place) == {}
     finally:
         stop(server)
-    assert CANARY not in server.log()
-    # Each write that was acknowledged, and none that was not, is in the trail.
-    created = [
-        each["requestParameters"]["name"]
-        for each in records(data_dir)
-        if each["eventName"] == "CreateSecret" and "errorCode" not in each
-    ]
-    assert sorted(created) == sorted(acknowledged)
-    verified = run(["trail", "verify", "--json", "--data-dir", str(data_dir)], home(tmp_path / "home"))
-    assert json.loads(verified.out)["ok"] is True
-
-
-def test_a_full_disk_is_told_at_the_start(small_disk: Path, tmp_path: Path) -> None:
-    fill(small_disk)
-    outcome = run(
-        ["init", "--data-dir", str(small_disk / "data"), "--root-key", f"file:{tmp_path}/root.key"],
-        home(tmp_path / "home"),
-    )
-    assert outcome.code in (1, 3)
-    assert outcome.out == ""
-    assert outcome.err.startswith(f"strongroom: The data directory {small_disk}/data cannot be made: ") or (
-        "full" in outcome.err
-    )
-    assert "Traceback" not in outcome.err
-
-
-def test_a_read_only_disk_is_told(small_disk: Path, tmp_path: Path) -> None:
-    options = ["--data-dir", str(small_disk / "data"), "--root-key", f"file:{tmp_path}/root.key"]
-    environment = home(tmp_path / "home")
-    assert run(["init", *options], environment).code == 0
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    outcome = run(["serve", "--port", "0", *options], environment)
-    assert (outcome.code, outcome.out) == (3, "")
-    assert outcome.err == (
-        f"strongroom: The data directory {small_disk}/data cannot be opened: Read-only file system.\n"
-    )
-    outcome = run(["account", "create", *options], environment)
-    assert outcome.code in (1, 3)
-    assert outcome.out == ""
-    assert "Traceback" not in outcome.err
-    outcome = run(["init", "--data-dir", str(small_disk / "new")], environment)
-    assert (outcome.code, outcome.out) == (3, "")
-    assert outcome.err == (
-        f"strongroom: The data directory {small_disk}/new cannot be made: Read-only file system.\n"
-    )
-    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
-    server = start(["--workers", "1", *options], tmp_path / "log", environment=environment)
-    stop(server)
     assert server.log() == ""
+
+
+def test_a_root_key_that_cannot_be_kept_is_not_used(tmp_path: Path) -> None:
+    """Else what is stored under it would be lost at the next start."""
+    blocked = tmp_path / "blocked"
+    blocked.write_text("no directory")
+    options = ["--data-dir", str(tmp_path / "data"), "--root-key", f"file:{blocked}/root.key"]
+    outcome = run(["init", *options], home(tmp_path / "home"))
+    assert (outcome.code, outcome.out) == (3, "")
+    assert outcome.err == (
+        f"strongroom: The root key file {blocked}/root.key cannot be opened: Not a directory.\n"
+    )
+    options[-1] = f"file:{tmp_path}/root.key"
+    assert run(["init", *options], home(tmp_path / "home")).code == 0
