@@ -203,7 +203,7 @@ def test_every_change_of_the_primary_reaches_the_replica(secrets: Any, west: Any
     assert replica["VersionIdsToStages"] == primary["VersionIdsToStages"]
     assert primary["VersionIdsToStages"] == {second: ["AWSPREVIOUS"], third: ["AWSCURRENT", "NEXT"]}
     assert replica["Description"] == "changed"
-    assert primary["ReplicationStatus"] == [_status(WEST)]
+    assert picture(secrets, name)["description"]["ReplicationStatus"] == [_status(WEST)]
 
 
 def test_a_secret_without_a_value_is_replicated_too(secrets: Any, west: Any) -> None:
@@ -343,7 +343,7 @@ def test_a_failed_region_is_tried_again(server: Server, secrets: Any, west: Any,
     kms.enable_key(KeyId=key)
     assert value_of(west, name) == "x"
     secrets.put_secret_value(SecretId=name, SecretString="again")
-    assert _described(secrets, name)["ReplicationStatus"] == [_status(WEST, KmsKeyId=key)]
+    assert picture(secrets, name)["description"]["ReplicationStatus"] == [_status(WEST, KmsKeyId=key)]
     assert value_of(west, name) == "again"
     kms.close()
 

@@ -89,13 +89,18 @@ def denied(who: str, action: str, resource: str, reason: str | None = None) -> t
 
 
 def picture(client: Any, secret_id: str) -> dict[str, Any]:
-    """Return all that can be seen of a secret but its values: equal pictures, equal secrets."""
+    """Return all that can be seen of a secret but its values: equal pictures, equal secrets.
+
+    Days of access are left out: they are stored some time after the answer of the read.
+    """
     described = answered(client.describe_secret, SecretId=secret_id)
     versions = answered(client.list_secret_version_ids, SecretId=secret_id, IncludeDeprecated=True)
     seen = {"description": described, "versions": versions}
     if "DeletedDate" not in described:
         seen["policy"] = answered(client.get_resource_policy, SecretId=secret_id)
         seen["policies"] = answered(client.list_resource_policies, SecretId=secret_id)
+    for each in (described, *described.get("ReplicationStatus", ()), *versions["Versions"]):
+        each.pop("LastAccessedDate", None)
     return seen
 
 
