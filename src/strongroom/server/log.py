@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -24,5 +25,17 @@ def open_log(process: str) -> Any:
         processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
         processors.append(structlog.processors.JSONRenderer())
-    logger = structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors=processors)
+    logger = structlog.wrap_logger(_Lines(sys.stderr), processors=processors)
     return logger.bind(process=process)
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes lines. One that cannot be written (the disk is full, the reader has gone) is lost: what was to
+    be told must not stop, or change the answer of, whoever tells it."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
