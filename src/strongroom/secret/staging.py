@@ -2,7 +2,8 @@
 
 Labels are a mapping from label to version, so a label is on at most one version and nothing has to guard
 that. Every function returns a new mapping; a refused change changes nothing.
-Source: fact sheet secretsmanager section 4 and section 6, UpdateSecretVersionStage.
+Normative: docs/spec/staging-labels.md. Source: fact sheet secretsmanager section 4 and section 6,
+UpdateSecretVersionStage.
 """
 
 from __future__ import annotations

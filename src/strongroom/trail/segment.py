@@ -1,7 +1,7 @@
 """One process's own chain of records, written before the answers they tell of.
 
 A slot (`api-0`, `keeper`, …) belongs to one process at a time; its chain goes on where the last owner's
-stopped. Layout and guarantees: docs/spec/audit-log.md.
+stopped. Layout and guarantees: docs/spec/trail.md.
 """
 
 from __future__ import annotations
