@@ -1,0 +1,113 @@
+"""The keeper's duties: done when due, and none in the way of another."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.server import keeper
+from strongroom.server.keeper import Keeper
+from strongroom.store.room import Room
+from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.segment import SegmentTrail
+from support.entropies import SeededEntropy
+from support.trails import records
+
+MOMENT = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
+
+
+class StoppedClock:
+    def now(self) -> dt.datetime:
+        return MOMENT
+
+
+class Told:
+    """A log that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, str]] = []
+
+    def error(self, event: str, *, duty: str, exc_info: Exception) -> None:
+        self.lines.append((event, duty, str(exc_info)))
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[tuple[SqliteStore, SegmentTrail]]:
+    Room.create(tmp_path / "data").close()
+    store = SqliteStore.open(tmp_path / "data")
+    trail = SegmentTrail.open(tmp_path / "data" / "trail", role="keeper")
+    yield store, trail
+    store.close()
+    trail.close()
+
+
+def record(store: SqliteStore, *numbers: int) -> None:
+    for number in numbers:
+        event = b'{"requestID":"%d"}' % number
+        store.write(lambda unit, event=event: unit.record(event)).result()  # type: ignore[misc]
+
+
+def exported(tmp_path: Path) -> list[str]:
+    return [each["requestID"] for each in records(tmp_path / "data")]
+
+
+def test_records_of_writes_are_moved_once_and_in_order(
+    parts: tuple[SqliteStore, SegmentTrail], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "BATCH", 2)
+    store, trail = parts
+    log = Told()
+    duties = Keeper(store, trail, StoppedClock(), SeededEntropy(), log)
+    record(store, 1, 2, 3, 4, 5)
+    duties.tick()
+    duties.tick()
+    record(store, 6)
+    duties.finish()
+    assert exported(tmp_path) == ["1", "2", "3", "4", "5", "6"]
+    assert list(store.pending_events(0, 10)) == []
+    assert log.lines == []
+
+
+def test_a_duty_that_fails_is_told_and_stops_no_other(
+    parts: tuple[SqliteStore, SegmentTrail], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, trail = parts
+    log = Told()
+    done: list[str] = []
+
+    def fail(*_: Any) -> int:
+        done.append("deletion")
+        raise ValueError("no deletion")
+
+    monkeypatch.setattr(keeper, "delete_due_secrets", fail)
+    monkeypatch.setattr(keeper, "prune_versions", lambda *_: done.append("pruning"))
+    monkeypatch.setattr(keeper, "DELETION_SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "PRUNING_SECONDS", 0.0)
+    duties = Keeper(store, trail, StoppedClock(), SeededEntropy(), log)
+    record(store, 1)
+    duties.tick()
+    record(store, 2)
+    duties.tick()
+    assert done == ["deletion", "pruning"] * 2
+    assert log.lines == [("duty failed", "deletion", "no deletion")] * 2
+    assert exported(tmp_path) == ["1", "2"]
+
+
+def test_duties_wait_for_their_time(
+    parts: tuple[SqliteStore, SegmentTrail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, trail = parts
+    done: list[str] = []
+    now = [1000.0]
+    monkeypatch.setattr(keeper.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(keeper, "delete_due_secrets", lambda *_: done.append("deletion"))
+    monkeypatch.setattr(keeper, "prune_versions", lambda *_: done.append("pruning"))
+    duties = Keeper(store, trail, StoppedClock(), SeededEntropy(), Told())
+    for step in (0.0, 0.5, 0.4, 0.1, 3599.0):
+        now[0] += step
+        duties.tick()
+    assert done == ["deletion", "deletion", "deletion", "pruning"]
