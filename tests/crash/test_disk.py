@@ -53,7 +53,7 @@ def test_files_that_may_not_grow_refuse_calls_and_lose_nothing(then: str, tmp_pa
     with a_site(tmp_path) as site:
         server = site.start()
         recorded = RecordedCalls(site.data_dir)
-        for _ in range(3):
+        for _ in range(2):
             load.start(server, foreseen=[UNAVAILABLE])
             wait_for_answers(load.ledger, 300)
             let_files_grow(site, False)
