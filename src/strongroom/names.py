@@ -91,3 +91,26 @@ def root_arn(account_id: str) -> Arn:
 def user_arn(account_id: str, path: str, user_name: str) -> Arn:
     """`path` begins and ends with a slash, as stored on the user."""
     return Arn(f"arn:aws:iam::{account_id}:user{path}{user_name}")
+
+
+def group_arn(account_id: str, path: str, group_name: str) -> Arn:
+    return Arn(f"arn:aws:iam::{account_id}:group{path}{group_name}")
+
+
+def role_arn(account_id: str, path: str, role_name: str) -> Arn:
+    return Arn(f"arn:aws:iam::{account_id}:role{path}{role_name}")
+
+
+def assumed_role_arn(account_id: str, role_name: str, session_name: str) -> Arn:
+    """The role's path has no place in it."""
+    return Arn(f"arn:aws:sts::{account_id}:assumed-role/{role_name}/{session_name}")
+
+
+def policy_arn(account_id: str, path: str, policy_name: str) -> Arn:
+    """`account_id` is `aws` for AWS managed policies."""
+    return Arn(f"arn:aws:iam::{account_id}:policy{path}{policy_name}")
+
+
+def oidc_provider_arn(account_id: str, url: str) -> Arn:
+    """`url` is the provider's host and path, without `https://`."""
+    return Arn(f"arn:aws:iam::{account_id}:oidc-provider/{url}")

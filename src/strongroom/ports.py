@@ -8,7 +8,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from strongroom.identity.records import AccessKey, Account, User
+from strongroom.identity.records import (
+    AccessKey,
+    Account,
+    Group,
+    LoginProfile,
+    ManagedPolicy,
+    OidcProvider,
+    Role,
+    User,
+)
 from strongroom.keys.records import Alias, KmsKey, RootKeyCheck
 from strongroom.names import AccountId, Arn, Region, VersionId
 from strongroom.secret.records import Secret, SecretPolicy, SecretVersion
@@ -71,6 +80,21 @@ ACCOUNTS: Kind[Account] = Kind(
 USERS: Kind[User] = Kind(
     "user", User, lambda r: r.account_id, lambda r: r.user_id, lambda r: r.user_name.lower()
 )
+GROUPS: Kind[Group] = Kind(
+    "group", Group, lambda r: r.account_id, lambda r: r.group_id, lambda r: r.group_name.lower()
+)
+ROLES: Kind[Role] = Kind(
+    "role", Role, lambda r: r.account_id, lambda r: r.role_id, lambda r: r.role_name.lower()
+)
+MANAGED_POLICIES: Kind[ManagedPolicy] = Kind(
+    "managed_policy", ManagedPolicy, lambda r: r.account_id, lambda r: r.arn, lambda r: r.policy_name.lower()
+)
+OIDC_PROVIDERS: Kind[OidcProvider] = Kind(
+    "oidc_provider", OidcProvider, lambda r: r.account_id, lambda r: r.arn, lambda r: r.url
+)
+LOGIN_PROFILES: Kind[LoginProfile] = Kind(
+    "login_profile", LoginProfile, lambda r: r.account_id, lambda r: r.user_id, lambda r: r.user_id
+)
 ACCESS_KEYS: Kind[AccessKey] = Kind(
     "access_key",
     AccessKey,
@@ -109,6 +133,12 @@ SECRET_POLICIES: Kind[SecretPolicy] = Kind(
 class ReadUnit(Protocol):
     """One call's view of the store. What it returns is at least as new as every write that was
     acknowledged, by any process of the node, before the unit was opened (DESIGN promise 3)."""
+
+    @property
+    def mark(self) -> int | None:
+        """Equal marks of two units of one thread and type: nothing was committed between the two. None says
+        nothing."""
+        ...
 
     def find(self, kind: Kind[R], scope: str, key: str) -> R | None: ...
 
@@ -236,7 +266,12 @@ __all__ = [
     "ACCESS_KEYS",
     "ACCOUNTS",
     "ALIASES",
+    "GROUPS",
     "KMS_KEYS",
+    "LOGIN_PROFILES",
+    "MANAGED_POLICIES",
+    "OIDC_PROVIDERS",
+    "ROLES",
     "ROOT_KEY_CHECKS",
     "SECRET_POLICIES",
     "USERS",

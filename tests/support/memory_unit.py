@@ -30,6 +30,10 @@ class MemoryUnit:
         self.version_rows: dict[tuple[str, str], SecretVersion] = {}
         self.events: list[bytes] = []
 
+    @property
+    def mark(self) -> int | None:
+        return None
+
     def find(self, kind: Kind[R], scope: str, key: str) -> R | None:
         return self.records.get((kind.name, scope, key))
 

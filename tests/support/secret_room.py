@@ -70,6 +70,10 @@ class Room:
 
     # ReadUnit
 
+    @property
+    def mark(self) -> int | None:
+        return None
+
     def find(self, kind: Kind[R], scope: str, key: str) -> R | None:
         return self.records.get((kind.name, scope, key))
 

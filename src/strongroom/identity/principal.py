@@ -18,6 +18,8 @@ class PrincipalType(StrEnum):
     USER = "User"
     ASSUMED_ROLE = "AssumedRole"
     FEDERATED_USER = "FederatedUser"
+    WEB_IDENTITY = "WebIdentity"
+    """Who calls AssumeRoleWithWebIdentity: a token's subject, without a signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,23 @@ class Principal:
     access_key_id: str
     user_name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    """aws:PrincipalTag: of the user or role, overlaid by those of the session."""
     token_issued_at: dt.datetime | None = None
     """Set for temporary credentials only."""
+    role_id: str | None = None
+    """ASSUMED_ROLE: AROA…, by which the role is found at every call."""
+    role_arn: Arn | None = None
+    """ASSUMED_ROLE: the role's IAM ARN, with its path."""
+    issuer_id: str | None = None
+    """FEDERATED_USER: the user (AIDA…) that made the session; None when the root user did."""
+    issuer_arn: Arn | None = None
+    session_policies: tuple[str, ...] | None = None
+    """Documents given when the session was made; None: neither documents nor ARNs were."""
+    session_policy_arns: tuple[Arn, ...] = ()
+    """Managed policies given when the session was made; they count as they are at each call."""
+    source_identity: str | None = None
+    provider: str | None = None
+    """Sessions of a web identity: the provider's host and path."""
 
     @property
     def is_root(self) -> bool:
@@ -67,4 +84,5 @@ _RECORDED_TYPES: Final = {
     PrincipalType.USER: "IAMUser",
     PrincipalType.ASSUMED_ROLE: "AssumedRole",
     PrincipalType.FEDERATED_USER: "FederatedUser",
+    PrincipalType.WEB_IDENTITY: "WebIdentityUser",
 }

@@ -5,17 +5,17 @@ Sources: fact sheet iam sections 4, 8 and 9; DESIGN promises 1 and 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from strongroom.errors import AccessDeniedException
 from strongroom.identity.principal import PrincipalType
-from strongroom.identity.records import User
 from strongroom.operations.call import AuthorizedCall, Call, ResourcePolicy, Target
+from strongroom.operations.standing import Standing, standing_of
 from strongroom.policy.context import ContextKeys
-from strongroom.policy.document import Policy, PolicyKind, PolicySyntaxError, compile_policy
+from strongroom.policy.document import PolicyKind, PolicySyntaxError, compile_policy
 from strongroom.policy.evaluation import (
     AccessRequest,
     Caller,
@@ -27,7 +27,7 @@ from strongroom.policy.evaluation import (
     denial_message,
     evaluate,
 )
-from strongroom.ports import USERS, ReadUnit
+from strongroom.ports import ReadUnit
 
 __all__ = ["DecisionMemory", "allowed", "authorize"]
 
@@ -37,8 +37,9 @@ _UNREADABLE = Decision(False, Layer.IDENTITY, explicit=True, refusing=(Layer.IDE
 class _Remembered(msgspec.Struct, frozen=True, eq=False):
     """Decisions on one action, resource and principal, and what they were made from."""
 
-    user: User | None
+    standing: Standing
     policies: tuple[ResourcePolicy, ...]
+    grants: tuple[str, ...]
     keys_read: tuple[str, ...]
     """Every condition key, folded, that the policies can look at for this action."""
     by_values: dict[tuple[Any, ...], Decision]
@@ -58,12 +59,12 @@ class DecisionMemory:
     """A key whose value is new each time (aws:CurrentTime) makes remembering useless, but not harmful."""
 
     def __init__(self) -> None:
-        self._remembered: dict[tuple[str, ...], _Remembered] = {}
+        self._remembered: dict[tuple[object, ...], _Remembered] = {}
 
-    def get(self, place: tuple[str, ...]) -> _Remembered | None:
+    def get(self, place: tuple[object, ...]) -> _Remembered | None:
         return self._remembered.get(place)
 
-    def put(self, place: tuple[str, ...], remembered: _Remembered) -> None:
+    def put(self, place: tuple[object, ...], remembered: _Remembered) -> None:
         if len(self._remembered) >= self.LIMIT:
             self._remembered.clear()
         self._remembered[place] = remembered
@@ -93,31 +94,35 @@ def authorize(call: Call, unit: ReadUnit, targets: Sequence[Target]) -> Authoriz
 
 def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
     """Return the decision on one target; also for checks inside a call (a KMS key, a hypothetical policy)."""
-    principal = call.principal
-    user = None
-    if principal.type is PrincipalType.USER:
-        user = unit.find(USERS, principal.account_id, principal.principal_id)
+    standing = standing_of(call, unit)
     keys = _keys(call, target)
     memory = call.resources.decision_memory
     if not isinstance(memory, DecisionMemory):
-        policies = _policies(user, target)
+        policies = _policies(call, standing, target)
         return _UNREADABLE if policies is None else evaluate(_request(call, target, keys), policies)
+    principal = call.principal
+    # Records of one type of unit are objects of their own, and so are standings.
     place = (
-        principal.principal_id, principal.access_key_id, target.action, target.resource, target.owner_account
+        type(unit), principal.principal_id, principal.access_key_id, target.action, target.resource,
+        target.owner_account, call.endpoint_policy,
     )  # fmt: skip
     known = memory.get(place)
-    if known is None or known.user is not user or known.policies != target.resource_policies:
-        policies = _policies(user, target)
+    if (
+        known is None
+        or known.standing is not standing
+        or known.policies != target.resource_policies
+        or known.grants != target.grants
+    ):
+        policies = _policies(call, standing, target)
         if policies is None:
             return _UNREADABLE
-        known = _Remembered(
-            user, target.resource_policies, tuple(sorted(policies.keys_read(target.action))), {}
-        )
+        keys_read = tuple(sorted(policies.keys_read(target.action)))
+        known = _Remembered(standing, target.resource_policies, target.grants, keys_read, {})
         memory.put(place, known)
     values = tuple([keys.values(key) for key in known.keys_read])
     decision = known.by_values.get(values)
     if decision is None:
-        policies = _policies(user, target)
+        policies = _policies(call, standing, target)
         if policies is None:
             return _UNREADABLE
         decision = evaluate(_request(call, target, keys), policies)
@@ -141,35 +146,46 @@ def _request(call: Call, target: Target, keys: ContextKeys) -> AccessRequest:
             account_id=principal.account_id,
             arn=principal.arn,
             principal_id=principal.principal_id,
+            role_arn=principal.role_arn,
+            issuer_arn=principal.issuer_arn,
+            issuer_id=principal.issuer_id,
+            provider=principal.provider if principal.type is PrincipalType.WEB_IDENTITY else None,
         ),
         resource_account=target.owner_account,
         context=keys,
     )
 
 
-def _policies(user: User | None, target: Target) -> PolicySet | None:
-    """Return every policy that bears on the target; None when one of them does not parse.
+def _policies(call: Call, standing: Standing, target: Target) -> PolicySet | None:
+    """Return every policy that bears on the target; None when one of them is missing or does not parse.
 
     SECURITY: a stored policy that no longer parses might have held the Deny that matters.
     """
-    documents: Mapping[str, str] = {} if user is None else user.policies
+    if not standing.readable:
+        return None
     try:
+        endpoint = None
+        if call.endpoint_policy is not None:
+            endpoint = LabelledPolicy("endpoint", compile_policy(call.endpoint_policy, PolicyKind.RESOURCE))
         return PolicySet(
-            identity=tuple(
-                LabelledPolicy(name, compile_policy(document, PolicyKind.IDENTITY))
-                for name, document in documents.items()
-            ),
+            identity=standing.identity,
             resource=tuple(
-                LabelledPolicy(target.resource, _compiled(policy.document, policy.delegates_to_account))
+                LabelledPolicy(target.resource, compile_policy(policy.document, _kind(policy)))
                 for policy in target.resource_policies
             ),
+            boundary=standing.boundary,
+            session=standing.session,
+            vpc_endpoint=endpoint,
             resource_delegates_to_account=all(
                 policy.delegates_to_account for policy in target.resource_policies
             ),
+            grants=target.grants,
         )
     except PolicySyntaxError:
         return None
 
 
-def _compiled(document: str, delegates: bool) -> Policy:
-    return compile_policy(document, PolicyKind.RESOURCE if delegates else PolicyKind.KEY)
+def _kind(policy: ResourcePolicy) -> PolicyKind:
+    if policy.trust:
+        return PolicyKind.TRUST
+    return PolicyKind.RESOURCE if policy.delegates_to_account else PolicyKind.KEY

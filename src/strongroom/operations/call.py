@@ -40,6 +40,8 @@ class Resources(msgspec.Struct, frozen=True, eq=False):
     """Opaque per-process memory of `operations/datakeys`."""
     decision_memory: Any = None
     """Opaque per-process memory of `operations/authorize`; None: every decision is made afresh."""
+    standing_memory: Any = None
+    """Opaque per-process memory of `operations/standing`; None: policies are collected for every decision."""
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
@@ -58,6 +60,8 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     resources: Resources
     context: ConditionContext = {}
     """Condition keys of the request itself (aws:SourceIp, aws:PrincipalArn, …)."""
+    endpoint_policy: str | None = None
+    """Policy of the VPC endpoint the call came through (`server/settings`), if that has one."""
     details: dict[str, Any] = {}
     """What the handler wants in its audit record beyond the request: `resources` (list of
     {accountId,type,ARN}), `extra_events` (one per secret of a batch: see audit.event)."""
@@ -79,6 +83,8 @@ class ResourcePolicy(msgspec.Struct, frozen=True):
     delegates_to_account: bool = True
     """True for secrets: the owner account's identity policies count by themselves. False for KMS keys:
     they count only when this policy allows the account principal."""
+    trust: bool = False
+    """True for a role's trust policy (with `delegates_to_account` False)."""
 
 
 class Target(msgspec.Struct, frozen=True, eq=False):
@@ -96,6 +102,8 @@ class Target(msgspec.Struct, frozen=True, eq=False):
     resource_policies: tuple[ResourcePolicy, ...] = ()
     context: ConditionContext = {}
     """Condition keys of this target (secretsmanager:SecretId, aws:ResourceTag/…)."""
+    grants: tuple[str, ...] = ()
+    """Ids of the KMS grants that name the caller and fit action, encryption context and constraints."""
     optional: bool = False
     """True: a denial does not fail the call; the handler finds the target among `call.refused` and
     answers for it alone (BatchGetSecretValue)."""

@@ -13,6 +13,7 @@ from strongroom.operations.authorize import DecisionMemory
 from strongroom.operations.call import Resources
 from strongroom.operations.catalog import CATALOG
 from strongroom.operations.datakeys import KeyMemory
+from strongroom.operations.standing import StandingMemory
 from strongroom.ports import Store, Trail
 from strongroom.rootkey import HeldRootKey
 from strongroom.server.listener import Listener
@@ -69,6 +70,7 @@ class Worker:
             entropy=SystemEntropy(),
             key_memory=KeyMemory(),
             decision_memory=DecisionMemory(),
+            standing_memory=StandingMemory(),
         )
         return Pipeline(
             models=self._models,

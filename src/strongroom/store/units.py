@@ -142,6 +142,10 @@ class _Unit:
         self._from_memory = False
         """Whether this unit handed out anything while no snapshot was open."""
 
+    @property
+    def mark(self) -> int | None:
+        return None
+
     def _enter(self) -> None:
         """Make sure that what the database says next belongs to this unit's view."""
 
@@ -364,6 +368,11 @@ class Reader(_Unit):
         finally:
             self._busy = False
             self._leave()
+
+    @property
+    def mark(self) -> int | None:
+        # A unit that saw something newer meanwhile says an older mark: no later unit has that one.
+        return self._known_at
 
     def close(self) -> None:
         """Reads fail with sqlite3.ProgrammingError from now on."""
