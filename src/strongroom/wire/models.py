@@ -9,22 +9,25 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import gzip
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+import botocore
 import orjson
-from botocore.loaders import Loader
 
 from strongroom.errors import SerializationException, ValidationException
 
 __all__ = ["OperationModel", "ServiceModel", "load_service"]
 
+_MODELS: Final = Path(botocore.__file__).with_name("data")
 MAX_DEPTH: Final = 32
 SHOWN: Final = 256
 """Characters of a refused value that an error repeats, at most."""
@@ -51,8 +54,19 @@ _DROPPED: Final = object()
 
 
 def load_service(name: str) -> ServiceModel:
-    """Return the compiled model of a service botocore knows, read from the installed package."""
-    return ServiceModel(name, Loader().load_service_model(name, "service-2"))
+    """Return the compiled model of a service botocore knows, read from the installed package.
+
+    Of several API versions the newest is taken, as clients do. Read as files: botocore's own loader brings
+    half the client along, which a server that starts in a moment has no use for.
+
+    Raises:
+        FileNotFoundError: botocore has no such service, or keeps its models in another way.
+    """
+    versions = sorted((_MODELS / name).iterdir())
+    packed = versions[-1] / "service-2.json.gz"
+    if packed.is_file():
+        return ServiceModel(name, orjson.loads(gzip.decompress(packed.read_bytes())))
+    return ServiceModel(name, orjson.loads((versions[-1] / "service-2.json").read_bytes()))
 
 
 class ServiceModel:
