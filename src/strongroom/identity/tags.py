@@ -1,4 +1,7 @@
-"""Tags of users: keys are compared ignoring case, and kept as written. Source: fact sheet iam section 11."""
+"""Tags of users, roles, policies and providers: keys are compared ignoring case, and kept as written.
+
+Source: fact sheet iam section 11.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,20 @@ MAXIMUM_TAGS: Final = 50
 # [iam 13] recorded for session tags.
 DUPLICATE_TAG_KEYS: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 # Not established; ours.
-TOO_MANY_TAGS: Final = f"Cannot exceed quota for TagsPerUser: {MAXIMUM_TAGS}"
 RESERVED_TAG_KEY: Final = "Tag keys that begin with aws: are reserved for system use."
 
 
-def with_tags(tags: Mapping[str, str], added: Sequence[Mapping[str, str]]) -> dict[str, str]:
+def too_many_tags(holder: str) -> str:
+    return f"Cannot exceed quota for TagsPer{holder}: {MAXIMUM_TAGS}"
+
+
+def with_tags(
+    tags: Mapping[str, str], added: Sequence[Mapping[str, str]], holder: str = "User"
+) -> dict[str, str]:
     """Return `tags` with `added` (a request's Key and Value pairs) set.
 
-    A tag whose key differs in case only is replaced, key and all.
+    A tag whose key differs in case only is replaced, key and all. `holder` is what the tags are on, as the
+    refusal of too many names it.
 
     Raises:
         InvalidInputException: a key comes twice in `added`, or is reserved.
@@ -32,7 +41,7 @@ def with_tags(tags: Mapping[str, str], added: Sequence[Mapping[str, str]]) -> di
         raise InvalidInputException(RESERVED_TAG_KEY)
     merged = {**without_tags(tags, given), **given}
     if len(merged) > MAXIMUM_TAGS:
-        raise LimitExceededException(TOO_MANY_TAGS)
+        raise LimitExceededException(too_many_tags(holder))
     return merged
 
 
