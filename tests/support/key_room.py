@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from strongroom.identity.principal import Principal, PrincipalType
 from strongroom.identity.records import Account, User
 from strongroom.keys.records import Alias, KmsKey
@@ -115,6 +117,13 @@ class KeyRoom:
     ) -> Any:
         """Answer a decoded request as the pipeline does; a refused write leaves nothing behind."""
         call = self.call(operation.name, request, principal=principal, now=now, region=region)
+        if operation.prepare is not None:
+            before = self.unit.state()
+            authorized = authorize(call, self.unit, operation.targets(call, self.unit))
+            work = operation.prepare(authorized, self.unit)
+            assert self.unit.state() == before, "a call's preparation changed the store"
+            if work is not None:
+                call = replace(call, prepared=work(), details={})
 
         def answer(unit: MemoryUnit) -> Any:
             return operation.handle(authorize(call, unit, operation.targets(call, unit)), unit)

@@ -62,6 +62,8 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     """Condition keys of the request itself (aws:SourceIp, aws:PrincipalArn, …)."""
     endpoint_policy: str | None = None
     """Policy of the VPC endpoint the call came through (`server/settings`), if that has one."""
+    prepared: Any = None
+    """What the operation's `prepare` had done on a worker thread; None when it asked for nothing."""
     details: dict[str, Any] = {}
     """What the handler wants in its audit record beyond the request: `resources` (list of
     {accountId,type,ARN}), `extra_events` (one per secret of a batch: see audit.event)."""
@@ -133,6 +135,12 @@ Handler = Callable[[AuthorizedCall, Any], "Mapping[str, Any] | None"]
 """Second argument: the ReadUnit, or for Unit.WRITE the WriteUnit. Returns the response's members, absent
 ones left out; None for operations without output."""
 
+Prepare = Callable[[AuthorizedCall, ReadUnit], "Callable[[], Any] | None"]
+"""Checks an authorized call as its handler will, and returns the slow work the handler would otherwise do
+(making an RSA key pair); None when there is none. The work runs on a worker thread, outside of any unit: it
+must not touch the store. Then the call is authenticated and authorized anew and handled, with the work's
+result as `call.prepared`; the handler must not trust it to fit what is stored by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -144,6 +152,8 @@ class Operation:
     unit: Unit
     targets: Targets
     handle: Handler
+    prepare: Prepare | None = None
+    """Only for work that would hold up the event loop or the writer for milliseconds."""
     read_only: bool = True
     """The audit record's readOnly."""
     deviations: tuple[str, ...] = ()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Final, Protocol
@@ -43,6 +44,7 @@ GLOBAL_REGION: Final = Region("us-east-1")
 _GLOBAL_SERVICES: Final = frozenset({"iam"})
 _CLAIMED_KEY = re.compile(r"Credential=([\w-]{1,128})/|[?&]X-Amz-Credential=([\w-]{1,128})%2[Ff]")
 _UNKNOWN_OPERATION: Final = "Unknown"
+SLOW_THREADS: Final = 4
 _RESOURCE_TYPES: Final[Mapping[str, str]] = {
     "secret": "AWS::SecretsManager::Secret",
     "key": "AWS::KMS::Key",
@@ -72,6 +74,8 @@ class Attempt:
     region: str = ""
     call: Call | None = None
     targets: Sequence[Target] = ()
+    prepared: Any = None
+    """What the operation's slow work came to."""
 
 
 class Pipeline:
@@ -97,12 +101,16 @@ class Pipeline:
         self._router = Router(models.values())
         self._callers = Callers(resources.root_key)
         self._uuids = Uuids()
+        # Threads start with the first slow call; a few, so that making keys cannot take every core for long.
+        self._slow = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow")
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Return the answer to `request`, whose record has been written."""
         attempt = Attempt(request)
         try:
             route = self._route(attempt)
+            if attempt.declared is not None and attempt.declared.prepare is not None:
+                await self._prepare(attempt, route)
             if attempt.declared is not None and attempt.declared.unit is Unit.WRITE:
                 self._store.read(partial(self._accept, attempt, route))
                 return await asyncio.wrap_future(self._store.write(partial(self._commit, attempt)))
@@ -163,6 +171,7 @@ class Pipeline:
             region=Region(signature.region),
             received_at=now,
             request_id=request.request_id,
+            prepared=attempt.prepared,
             resources=self._resources,
             context={
                 **caller.context,
@@ -174,6 +183,23 @@ class Pipeline:
             },
         )
         return call
+
+    async def _prepare(self, attempt: Attempt, route: Route) -> None:
+        """Have the slow part of a call done on a worker thread, once policies allow the call.
+
+        The call then goes its whole way as any other: what was revoked meanwhile is refused.
+        """
+        work = self._store.read(partial(self._slow_work, attempt, route))
+        if work is not None:
+            attempt.prepared = await asyncio.get_running_loop().run_in_executor(self._slow, work)
+
+    def _slow_work(self, attempt: Attempt, route: Route, unit: ReadUnit) -> Callable[[], Any] | None:
+        declared = attempt.declared
+        assert declared is not None  # noqa: S101 - asked for by _prepare's caller
+        assert declared.prepare is not None  # noqa: S101
+        call = self._accept(attempt, route, unit)
+        targets = attempt.targets = declared.targets(call, unit)
+        return declared.prepare(authorize(call, unit, targets), unit)
 
     def _perform(self, attempt: Attempt, call: Call, unit: Any) -> Mapping[str, Any] | None:
         """Return the response of a call whose targets policies allow."""
