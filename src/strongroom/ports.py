@@ -18,7 +18,7 @@ from strongroom.identity.records import (
     Role,
     User,
 )
-from strongroom.keys.records import Alias, KmsKey, RootKeyCheck
+from strongroom.keys.records import Alias, Grant, KeyDuty, KmsKey, RetirableGrant, RootKeyCheck
 from strongroom.names import AccountId, Arn, Region, VersionId
 from strongroom.secret.records import Secret, SecretPolicy, SecretVersion
 
@@ -117,6 +117,29 @@ ALIASES: Kind[Alias] = Kind(
     lambda r: r.alias_name,
     # Scanning the prefix "<key id>/" lists one key's aliases.
     lambda r: f"{r.key_id}/{r.alias_name}",
+)
+GRANTS: Kind[Grant] = Kind(
+    "grant",
+    Grant,
+    lambda r: r.key_arn,
+    lambda r: r.grant_id,
+    # Scanning the prefix "<grantee>/" lists one grantee's grants.
+    lambda r: f"{r.grantee}/{r.grant_id}",
+)
+RETIRABLE_GRANTS: Kind[RetirableGrant] = Kind(
+    "retirable_grant",
+    RetirableGrant,
+    lambda r: account_region(r.account_id, r.region),
+    lambda r: r.grant_id,
+    lambda r: f"{r.retiring}/{r.grant_id}",
+)
+KEY_DUTIES: Kind[KeyDuty] = Kind(
+    "key_duty",
+    KeyDuty,
+    lambda _: "",
+    lambda r: r.key_arn,
+    # In the order in which they are due.
+    lambda r: f"{r.due_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}/{r.key_arn}",
 )
 ROOT_KEY_CHECKS: Kind[RootKeyCheck] = Kind(
     "root_key_check", RootKeyCheck, lambda _: "", lambda _: "root", lambda _: "root"
@@ -266,11 +289,14 @@ __all__ = [
     "ACCESS_KEYS",
     "ACCOUNTS",
     "ALIASES",
+    "GRANTS",
     "GROUPS",
+    "KEY_DUTIES",
     "KMS_KEYS",
     "LOGIN_PROFILES",
     "MANAGED_POLICIES",
     "OIDC_PROVIDERS",
+    "RETIRABLE_GRANTS",
     "ROLES",
     "ROOT_KEY_CHECKS",
     "SECRET_POLICIES",
