@@ -12,11 +12,15 @@ from typing import Final
 from strongroom.names import AccountId
 
 USER_ID_PREFIX: Final = "AIDA"
+GROUP_ID_PREFIX: Final = "AGPA"
+ROLE_ID_PREFIX: Final = "AROA"
 POLICY_ID_PREFIX: Final = "ANPA"
 ACCESS_KEY_ID_PREFIX: Final = "AKIA"
 SECRET_ACCESS_KEY_LENGTH: Final = 40
 
 USER_ID_RANDOM_BYTES: Final = 11
+GROUP_ID_RANDOM_BYTES: Final = 11
+ROLE_ID_RANDOM_BYTES: Final = 11
 POLICY_ID_RANDOM_BYTES: Final = 11
 ACCESS_KEY_ID_RANDOM_BYTES: Final = 10
 SECRET_ACCESS_KEY_RANDOM_BYTES: Final = 30
@@ -38,6 +42,18 @@ def user_id(randomness: bytes) -> str:
     _expect(randomness, USER_ID_RANDOM_BYTES)
     # 17 characters take 85 of the 88 bits; the 18th would be made of the rest.
     return USER_ID_PREFIX + base64.b32encode(randomness).decode()[:17]
+
+
+def group_id(randomness: bytes) -> str:
+    """Return AGPA and 17 characters of A-Z2-7, of GROUP_ID_RANDOM_BYTES random bytes."""
+    _expect(randomness, GROUP_ID_RANDOM_BYTES)
+    return GROUP_ID_PREFIX + base64.b32encode(randomness).decode()[:17]
+
+
+def role_id(randomness: bytes) -> str:
+    """Return AROA and 17 characters of A-Z2-7, of ROLE_ID_RANDOM_BYTES random bytes."""
+    _expect(randomness, ROLE_ID_RANDOM_BYTES)
+    return ROLE_ID_PREFIX + base64.b32encode(randomness).decode()[:17]
 
 
 def policy_id(randomness: bytes) -> str:

@@ -15,14 +15,13 @@ from typing import Any, Final
 
 import msgspec
 
+from strongroom.identity.ids import ROLE_ID_PREFIX
 from strongroom.identity.records import Role, User
 from strongroom.names import AccountId, Arn, parse_arn
 from strongroom.policy.principals import NamedPrincipal, PrincipalForm, named_principal
 from strongroom.ports import ACCOUNTS, OIDC_PROVIDERS, ROLES, USERS, ReadUnit
 
-__all__ = ["ROLE_ID_PREFIX", "entity_named", "pinned_document", "principals", "shown_document", "stranger"]
-
-ROLE_ID_PREFIX: Final = "AROA"
+__all__ = ["entity_named", "pinned_document", "principals", "shown_document", "stranger"]
 
 _SESSION: Final = re.compile(r"assumed-role/([^/]+)/[^/]+")
 

@@ -16,6 +16,8 @@ from support.entropies import SeededEntropy, pattern
     ("make", "size", "form"),
     [
         pytest.param(ids.user_id, ids.USER_ID_RANDOM_BYTES, r"AIDA[A-Z2-7]{17}", id="user id"),
+        pytest.param(ids.group_id, ids.GROUP_ID_RANDOM_BYTES, r"AGPA[A-Z2-7]{17}", id="group id"),
+        pytest.param(ids.role_id, ids.ROLE_ID_RANDOM_BYTES, r"AROA[A-Z2-7]{17}", id="role id"),
         pytest.param(ids.policy_id, ids.POLICY_ID_RANDOM_BYTES, r"ANPA[A-Z2-7]{17}", id="policy id"),
         pytest.param(
             ids.access_key_id, ids.ACCESS_KEY_ID_RANDOM_BYTES, r"AKIA[A-Z2-7]{16}", id="access key id"

@@ -14,14 +14,22 @@ STATUS_NOT_SETTABLE: Final = "The status of an access key can be set to Active o
 BOUNDARIES_UNSUPPORTED: Final = "Permissions boundaries are not supported yet."
 
 
+def no_such_entity(noun: str, name: str) -> str:
+    """[10] recorded for users, groups and roles."""
+    return f"The {noun} with name {name} cannot be found."
+
+
+def entity_exists(noun: str, name: str) -> str:
+    """Recorded for users, groups and roles (LS-iam)."""
+    return f"{noun.capitalize()} with name {name} already exists."
+
+
 def no_such_user(name: str) -> str:
-    """[10] recorded."""
-    return f"The user with name {name} cannot be found."
+    return no_such_entity("user", name)
 
 
 def user_exists(name: str) -> str:
-    """[10] MEM."""
-    return f"User with name {name} already exists."
+    return entity_exists("user", name)
 
 
 def no_such_access_key(access_key_id: str) -> str:
@@ -29,9 +37,9 @@ def no_such_access_key(access_key_id: str) -> str:
     return f"The Access Key with id {access_key_id} cannot be found"
 
 
-def no_such_user_policy(name: str) -> str:
-    """Published reports of the live service."""
-    return f"The user policy with name {name} cannot be found."
+def no_such_inline_policy(noun: str, name: str) -> str:
+    """Recorded for users, groups and roles (LS-iam)."""
+    return f"The {noun} policy with name {name} cannot be found."
 
 
 def too_many_access_keys(maximum: int) -> str:
@@ -39,6 +47,6 @@ def too_many_access_keys(maximum: int) -> str:
     return f"Cannot exceed quota for AccessKeysPerUser: {maximum}"
 
 
-def policies_too_large(maximum: int, user_name: str) -> str:
+def policies_too_large(maximum: int, noun: str, name: str) -> str:
     """Published reports of the live service: characters, though it says bytes."""
-    return f"Maximum policy size of {maximum} bytes exceeded for user {user_name}"
+    return f"Maximum policy size of {maximum} bytes exceeded for {noun} {name}"

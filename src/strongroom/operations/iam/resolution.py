@@ -5,49 +5,57 @@ Sources: fact sheet iam sections 9 to 12.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from strongroom.errors import NoSuchEntityException, ValidationException
-from strongroom.identity.naming import ROOT_PATH, fold_name
 from strongroom.identity.principal import PrincipalType
 from strongroom.identity.records import User
-from strongroom.names import root_arn, user_arn
+from strongroom.names import root_arn
 from strongroom.operations.call import Call, ConditionContext, Target, Targets
 from strongroom.operations.iam import messages
+from strongroom.operations.iam.entities import (
+    USER,
+    entity_target,
+    find_entity,
+    ignores_case,
+    on_entity,
+    resource_tags,
+    target_of,
+)
 from strongroom.ports import USERS, ReadUnit
 
-IGNORES_CASE = "A user is found by its name in any case; AWS says only that names are unique ignoring case."
+__all__ = [
+    "IGNORES_CASE",
+    "ROOT_HAS_NO_NAME",
+    "described",
+    "find_user",
+    "is_root_itself",
+    "on_user",
+    "on_user_or_caller",
+    "present",
+    "resource_tags",
+    "user_target",
+]
+
+IGNORES_CASE = ignores_case(USER)
 ROOT_HAS_NO_NAME = "Where the account's root user is meant, the answer has no UserName."
 
 
 def find_user(unit: ReadUnit, call: Call, name: str) -> User | None:
     """Return the user of the caller's account that has this name, in any case."""
-    return unit.find_alternate(USERS, call.account_id, fold_name(name))
+    return find_entity(unit, call, USER, name)
 
 
 def user_target(
     call: Call, unit: ReadUnit, action: str, name: str, context: ConditionContext | None = None
 ) -> Target:
     """Return the target of an action on a named user, whether it exists or not."""
-    return _target(call, action, find_user(unit, call, name), name, context or {})
-
-
-def _target(call: Call, action: str, user: User | None, name: str, context: ConditionContext) -> Target:
-    return Target(
-        action=action,
-        resource=user_arn(call.account_id, ROOT_PATH, name) if user is None else user.arn,
-        owner_account=call.account_id,
-        # AWS: denials name a user so, and by ARN only one that is to be made (published reports).
-        shown_as=f"user {name}",
-        record=user,
-        context=context if user is None else {**resource_tags(user.tags), **context},
-    )
+    return entity_target(call, unit, USER, action, name, context)
 
 
 def on_user(action: str) -> Targets:
     """Return the targets of an operation on the user the request's UserName names."""
-    return lambda call, unit: (user_target(call, unit, action, call.request["UserName"]),)
+    return on_entity(USER, action)
 
 
 def on_user_or_caller(action: str) -> Targets:
@@ -67,7 +75,7 @@ def on_user_or_caller(action: str) -> Targets:
             raise ValidationException(messages.USER_NAME_REQUIRED)
         # SECURITY: the caller is who has its id, not who has its name by now.
         user = unit.find(USERS, call.account_id, principal.principal_id)
-        return (_target(call, action, user, principal.user_name or "", {}),)
+        return (target_of(call, USER, action, user, principal.user_name or ""),)
 
     return targets
 
@@ -89,15 +97,6 @@ def present(call: Call, target: Target) -> User:
             messages.no_such_user(call.request.get("UserName") or call.principal.user_name or "")
         )
     return user
-
-
-def resource_tags(tags: Mapping[str, str]) -> dict[str, str | tuple[str, ...]]:
-    """Return the condition keys that a user's tags bring."""
-    found: dict[str, str | tuple[str, ...]] = {}
-    for key, value in tags.items():
-        found[f"aws:ResourceTag/{key}"] = value
-        found[f"iam:ResourceTag/{key}"] = value
-    return found
 
 
 def described(user: User) -> dict[str, Any]:
