@@ -31,6 +31,8 @@ from strongroom.ports import ReadUnit
 
 __all__ = ["DecisionMemory", "allowed", "authorize"]
 
+_DIRECT: Final = {"aws:ViaAWSService": "false", "aws:PrincipalIsAWSService": "false"}
+"""What is true of a call unless its target knows better (a KMS key used through Secrets Manager)."""
 _UNREADABLE = Decision(False, Layer.IDENTITY, explicit=True, refusing=(Layer.IDENTITY,))
 
 
@@ -101,10 +103,11 @@ def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
         policies = _policies(call, standing, target)
         return _UNREADABLE if policies is None else evaluate(_request(call, target, keys), policies)
     principal = call.principal
-    # Records of one type of unit are objects of their own, and so are standings.
+    # Records of one type of unit are objects of their own, and so are standings. Whoever comes with a
+    # token has no access key, and the subject he gives himself: the provider that vouches for it counts.
     place = (
         type(unit), principal.principal_id, principal.access_key_id, target.action, target.resource,
-        target.owner_account, call.endpoint_policy,
+        target.owner_account, call.endpoint_policy, principal.provider,
     )  # fmt: skip
     known = memory.get(place)
     if (
@@ -133,7 +136,7 @@ def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
 
 
 def _keys(call: Call, target: Target) -> ContextKeys:
-    return ContextKeys({"aws:ResourceAccount": target.owner_account}, target.context, call.context)
+    return ContextKeys({"aws:ResourceAccount": target.owner_account}, target.context, call.context, _DIRECT)
 
 
 def _request(call: Call, target: Target, keys: ContextKeys) -> AccessRequest:
@@ -180,6 +183,7 @@ def _policies(call: Call, standing: Standing, target: Target) -> PolicySet | Non
                 policy.delegates_to_account for policy in target.resource_policies
             ),
             grants=target.grants,
+            grants_behind=target.grants_behind,
         )
     except PolicySyntaxError:
         return None

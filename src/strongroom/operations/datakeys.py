@@ -35,7 +35,7 @@ from strongroom.keys.reference import KeyRef, parse_key_ref
 from strongroom.keys.states import ENABLED, is_gone
 from strongroom.names import AccountId, Arn, Region, kms_alias_arn
 from strongroom.operations import authorize
-from strongroom.operations.call import Call, Target
+from strongroom.operations.call import Call, ConditionContext, Target
 from strongroom.operations.kms.material import KeyMemory, decrypt, new_key, seal_blob
 from strongroom.operations.kms.resolution import absent_target, find_key, key_target
 from strongroom.ports import ALIASES, KMS_KEYS, ReadUnit, WriteUnit, account_region
@@ -63,6 +63,13 @@ CANNOT_ENCRYPT: Final = (
 )
 LARGE_ENVELOPE_BYTES: Final = 2048
 """Parts of greater envelopes are not kept in memory a second time."""
+_ON_BEHALF: Final[ConditionContext] = {
+    "aws:ViaAWSService": "true",
+    "aws:CalledVia": ("secretsmanager.amazonaws.com",),
+    "aws:CalledViaFirst": "secretsmanager.amazonaws.com",
+    "aws:CalledViaLast": "secretsmanager.amazonaws.com",
+}
+"""What policies see of a call that Secrets Manager makes for its caller (fact sheet iam sections 6 and 8)."""
 NO_SUCH_KEY: Final = "Secrets Manager can't find the specified KMS key."
 NOT_A_KEY: Final = "The parameter KmsKeyId is not a valid KMS key identifier for this Region."
 
@@ -147,16 +154,23 @@ def open_value(
 
 
 def validate_key_access(
-    call: Call, unit: WriteUnit, *, secret_arn: str, region: str, account_id: str, kms_key_id: str
+    call: Call,
+    unit: WriteUnit,
+    *,
+    secret_arn: str,
+    region: str,
+    account_id: str,
+    kms_key_id: str,
+    key_actions: Sequence[str] = ("kms:GenerateDataKey", "kms:Decrypt"),
 ) -> bool:
     """Pass when the caller may seal and open this secret's values with the key now; True when it is the
-    account's `aws/secretsmanager` key.
+    account's `aws/secretsmanager` key. The caller needs `key_actions` on the key.
 
-    Raises as `seal_value` does; AccessDeniedException also when kms:Decrypt is missing.
+    Raises as `seal_value` does.
     """
     context = _encryption_context(secret_arn, VALIDATION_VERSION_ID)
     use = _KeyUse(call, unit, Region(region), AccountId(account_id), context)
-    return _sealing_key(use, unit, kms_key_id, "kms:GenerateDataKey", "kms:Decrypt").manager == "AWS"
+    return _sealing_key(use, unit, kms_key_id, *key_actions).manager == "AWS"
 
 
 def reseal(
@@ -239,7 +253,14 @@ class _KeyUse(msgspec.Struct, frozen=True):
         via = f"secretsmanager.{self.region}.amazonaws.com"
         for action in actions:
             self._require(
-                key_target(self.call, key, action, encryption_context=self.context, via_service=via)
+                key_target(
+                    self.call,
+                    key,
+                    action,
+                    encryption_context=self.context,
+                    via_service=via,
+                    context=_ON_BEHALF,
+                )
             )
 
     def require_absent(self, ref: KeyRef, *actions: str) -> None:

@@ -23,7 +23,8 @@ def fold_key(key: str) -> str:
 
 
 _DOCUMENTED = (
-    "aws:CalledVia aws:CurrentTime aws:EpochTime aws:PrincipalAccount aws:PrincipalArn aws:PrincipalType"
+    "aws:CalledVia aws:CalledViaFirst aws:CalledViaLast aws:CurrentTime aws:EpochTime aws:PrincipalAccount"
+    " aws:PrincipalArn aws:PrincipalIsAWSService aws:PrincipalType"
     " aws:RequestedRegion aws:ResourceAccount aws:SecureTransport aws:SourceIp aws:TagKeys"
     " aws:TokenIssueTime aws:UserAgent aws:ViaAWSService aws:userid aws:username"
     " kms:CallerAccount kms:EncryptionAlgorithm kms:EncryptionContextKeys kms:KeyOrigin kms:KeySpec"

@@ -44,7 +44,8 @@ _NARROWING_KEYS = frozenset(
     )
 )
 """Keys that, held to fixed values, leave a known set of callers. (kms:CallerAccount: the same for KMS.)"""
-_ADDRESS_KEYS = frozenset((fold_key("aws:SourceIp"), fold_key("aws:VpcSourceIp")))
+_ADDRESS_KEY = fold_key("aws:SourceIp")
+"""aws:VpcSourceIp is none: in a network of his own anybody has any address he likes."""
 _WIDEST_RANGE = {4: 8, 6: 32}
 """IP version to the shortest prefix that still counts as a known network."""
 _NARROWING_FAMILIES = frozenset(("String", "Arn"))
@@ -90,7 +91,14 @@ def principals_named(policy: Policy) -> tuple[NamedPrincipal, ...]:
 def _names_anyone(principal: PrincipalElement | None) -> bool:
     if principal is None or principal.negated:
         return True
-    return any(each.form in (PrincipalForm.EVERYONE, PrincipalForm.UNSUPPORTED) for each in principal.named)
+    return any(_may_be_anyone(each) for each in principal.named)
+
+
+def _may_be_anyone(named: NamedPrincipal) -> bool:
+    if named.form is PrincipalForm.PROVIDER:
+        # A provider by its host (accounts.google.com) vouches for all the world.
+        return named.account_id is None
+    return named.form in (PrincipalForm.EVERYONE, PrincipalForm.UNSUPPORTED)
 
 
 def _is_narrowed(statement: Statement) -> bool:
@@ -106,7 +114,7 @@ def _narrows(condition: Condition) -> bool:
     if not condition.values or len(condition.keys_read) > 1:
         return False
     key = fold_key(condition.key)
-    if operator.family == "Ip" and key in _ADDRESS_KEYS:
+    if operator.family == "Ip" and key == _ADDRESS_KEY:
         return all(_is_known_network(value) for value in condition.values)
     if operator.family in _NARROWING_FAMILIES and key in _NARROWING_KEYS:
         return all(_is_fixed(value) for value in condition.values)

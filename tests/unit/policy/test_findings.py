@@ -8,7 +8,7 @@ import pytest
 
 from strongroom.policy.document import Policy, PolicyKind
 from strongroom.policy.findings import PrincipalForm, broad_statements, is_public, principals_named
-from support.policies import ACCOUNT, ANN, OTHER, a_policy, allow, deny
+from support.policies import ACCOUNT, ANN, OTHER, PROVIDER, a_policy, allow, deny
 
 
 def policy(*statements: dict[str, Any]) -> Policy:
@@ -28,6 +28,8 @@ def to_all(operator: str, key: str, *values: str) -> dict[str, Any]:
         pytest.param(allow(f"arn:aws:iam::{ACCOUNT}:user/*"), id="partial wildcard"),
         pytest.param({**allow(), "Principal": {"Service": "*"}}, id="every service"),
         pytest.param({**allow(), "Principal": {"Federated": "*"}}, id="every provider"),
+        pytest.param({**allow(), "Principal": {"Federated": "accounts.google.com"}}, id="provider by host"),
+        pytest.param(to_all("IpAddress", "aws:VpcSourceIp", "10.0.0.0/8"), id="address in any network"),
         pytest.param(allow("*", Action="secretsmanager:DescribeSecret"), id="one action"),
         pytest.param(to_all("StringEquals", "aws:SourceAccount", ACCOUNT, "*"), id="one value is no value"),
         pytest.param(to_all("StringLike", "aws:SourceAccount", "1111*"), id="wildcard in an account"),
@@ -64,6 +66,7 @@ def test_broad_access_is_public(statement: dict[str, Any]) -> None:
         pytest.param(allow(ACCOUNT), id="account"),
         pytest.param(allow(ANN.arn), id="user"),
         pytest.param({**allow(), "Principal": {"Service": "rds.amazonaws.com"}}, id="service"),
+        pytest.param({**allow(), "Principal": {"Federated": PROVIDER}}, id="provider of an account"),
         pytest.param(to_all("StringEquals", "aws:SourceAccount", ACCOUNT, OTHER), id="source accounts"),
         pytest.param(to_all("StringEquals", "AWS:sourcevpce", "vpce-1"), id="endpoint, key in any case"),
         pytest.param(to_all("StringLike", "aws:SourceVpc", "vpc-1"), id="vpc"),

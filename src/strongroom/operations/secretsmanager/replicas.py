@@ -177,6 +177,7 @@ class _Source:
                 region=replica.region,
                 account_id=primary.account_id,
                 kms_key_id=replica.kms_key_id,
+                key_actions=_REGION_KEY_ACTIONS,
             )
         after = replace(
             primary,

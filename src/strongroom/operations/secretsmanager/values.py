@@ -13,22 +13,27 @@ from msgspec.structs import replace
 from strongroom.errors import (
     InvalidParameterException,
     InvalidRequestException,
+    NotFoundException,
     ResourceExistsException,
     ResourceNotFoundException,
     ServiceError,
 )
+from strongroom.keys.reference import parse_key_ref
 from strongroom.names import (
     AWSCURRENT,
     AWSPENDING,
     AWSPREVIOUS,
     SECRET_SUFFIX_ALPHABET,
     SECRET_SUFFIX_LENGTH,
+    AccountId,
+    Region,
     StagingLabel,
     VersionId,
     secret_arn,
 )
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.datakeys import open_value, reseal, seal_value, validate_key_access
+from strongroom.operations.kms.resolution import find_key
 from strongroom.operations.secretsmanager import messages
 from strongroom.operations.secretsmanager.cross_account import create_replica
 from strongroom.operations.secretsmanager.listing import secrets_page
@@ -66,6 +71,7 @@ _GET: Final = "secretsmanager:GetSecretValue"
 _BATCH: Final = "secretsmanager:BatchGetSecretValue"
 _PUT: Final = "secretsmanager:PutSecretValue"
 _UPDATE: Final = "secretsmanager:UpdateSecret"
+_BOTH_KEY_ACTIONS: Final = ("kms:GenerateDataKey", "kms:Decrypt")
 
 
 def sent_token(request: Mapping[str, Any]) -> VersionId:
@@ -99,7 +105,7 @@ def sent_value(request: Mapping[str, Any]) -> SecretValue | None:
 # CreateSecret
 
 
-def _create_targets(call: Call, _unit: ReadUnit) -> Sequence[Target]:
+def _create_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
     request = call.request
     verify_name(request["Name"])
     arn = secret_arn(call.region, call.account_id, request["Name"], FUTURE_SUFFIX)
@@ -108,6 +114,7 @@ def _create_targets(call: Call, _unit: ReadUnit) -> Sequence[Target]:
         "secretsmanager:SecretId": arn,
         "secretsmanager:Name": request["Name"],
         **_description_context(request),
+        **_key_context(call, unit, call.region, call.account_id),
         **add_region_context(request),
     }
     if tags:
@@ -139,12 +146,27 @@ def _description_context(request: Mapping[str, Any]) -> dict[str, str]:
     context = {}
     if request.get("Description") is not None:
         context["secretsmanager:Description"] = request["Description"]
-    if request.get("KmsKeyId"):
-        context["secretsmanager:KmsKeyId"] = request["KmsKeyId"]
-        if request["KmsKeyId"].startswith("arn:"):
-            context["secretsmanager:KmsKeyArn"] = request["KmsKeyId"]
     if request.get("Type") is not None:
         context["secretsmanager:Type"] = request["Type"]
+    return context
+
+
+def _key_context(call: Call, unit: ReadUnit, region: Region, account_id: AccountId) -> dict[str, str]:
+    """Return the condition keys of the KMS key a request names for a secret of this region and account."""
+    sent = call.request.get("KmsKeyId")
+    if not sent:
+        return {}
+    context = {"secretsmanager:KmsKeyId": sent}
+    try:
+        ref = parse_key_ref(sent, region, account_id)
+    except NotFoundException:
+        return context
+    # SECURITY: the key an alias leads to, so that no other name for a key gets round a Deny of its ARN.
+    key = find_key(unit, ref, call.received_at)
+    if key is not None:
+        context["secretsmanager:KmsKeyArn"] = key.arn
+    elif ref.alias_name is None:
+        context["secretsmanager:KmsKeyArn"] = ref.arn
     return context
 
 
@@ -417,6 +439,7 @@ def _with_version(
     version_id: VersionId,
     value: SecretValue,
     stages: Sequence[str] | None,
+    key_actions: Sequence[str] = ("kms:GenerateDataKey",),
 ) -> Secret:
     """Save the version and return the secret with its labels moved; the secret itself is not saved yet."""
     labels = after_new_version(secret.labels, version_id, stages)
@@ -429,6 +452,7 @@ def _with_version(
         version_id=version_id,
         kms_key_id=secret.kms_key_id,
         value=value,
+        key_actions=key_actions,
     )
     unit.save_version(
         SecretVersion(
@@ -455,8 +479,14 @@ def _with_version(
 
 
 def _update_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
-    context = _description_context(call.request)
-    return (secret_target(call, unit, call.request["SecretId"], _UPDATE, context),)
+    target = secret_target(call, unit, call.request["SecretId"], _UPDATE)
+    region = call.region if target.record is None else target.record.region
+    context = {
+        **target.context,
+        **_description_context(call.request),
+        **_key_context(call, unit, region, target.owner_account),
+    }
+    return (replace(target, context=context),)
 
 
 def update_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
@@ -489,7 +519,8 @@ def update_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         if version is not None:
             _require_same(call, unit, secret, version, value)
         else:
-            updated = _with_version(call, unit, updated, token, value, None)
+            # AWS: UpdateSecret with a value asks for both, PutSecretValue for the first (fact sheet iam 6).
+            updated = _with_version(call, unit, updated, token, value, None, _BOTH_KEY_ACTIONS)
     if updated != secret:
         updated = replace(updated, last_changed_at=changed_at(secret, call.received_at))
         unit.save_secret(updated)
