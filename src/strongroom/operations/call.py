@@ -106,6 +106,8 @@ class Target(msgspec.Struct, frozen=True, eq=False):
     """Condition keys of this target (secretsmanager:SecretId, aws:ResourceTag/…)."""
     grants: tuple[str, ...] = ()
     """Ids of the KMS grants that name the caller and fit action, encryption context and constraints."""
+    grants_behind: bool = False
+    """True: all of them name the role or user behind the caller's session, not the session."""
     optional: bool = False
     """True: a denial does not fail the call; the handler finds the target among `call.refused` and
     answers for it alone (BatchGetSecretValue)."""

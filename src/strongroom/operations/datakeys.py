@@ -260,6 +260,7 @@ class _KeyUse(msgspec.Struct, frozen=True):
                     encryption_context=self.context,
                     via_service=via,
                     context=_ON_BEHALF,
+                    unit=self.unit,
                 )
             )
 

@@ -87,6 +87,9 @@ class PolicySet(msgspec.Struct, frozen=True, eq=False):
     where a resource policy allows the account (KMS keys, roles)."""
     grants: tuple[str, ...] = ()
     """Ids of KMS grants that name the caller and fit operation and constraints: Allows, never Denies."""
+    grants_behind: bool = False
+    """True: all of them name the role or user behind the caller's session: boundary and session policies
+    limit them as they limit a resource policy that names the role."""
 
     def keys_read(self, action: str) -> frozenset[str]:
         """Return the condition keys, folded, that the decision on `action` can depend on."""
@@ -156,7 +159,7 @@ def evaluate(request: AccessRequest, policies: PolicySet) -> Decision:
     if policies.resource:
         grade = _admitted_by(resource_layer, policies.resource, request, keys, allows, denied)
     if policies.grants:
-        grade = Grade.DIRECT
+        grade = max(grade, Grade.ROLE if policies.grants_behind else Grade.DIRECT)
         allows += (DeterminingStatement(Layer.GRANT, label, "", 0) for label in policies.grants)
 
     identity = _allowed_by(Layer.IDENTITY, policies.identity, request, keys, allows, denied)

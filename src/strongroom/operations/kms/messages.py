@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 # [9] MEM: the blob's key is absent, elsewhere, or another account's and not permitted.
@@ -38,8 +39,53 @@ INVALID_ALIAS_NAME: Final = "The specified alias name is not valid."
 AWS_MANAGED_KEY: Final = "This operation is not permitted on an AWS managed key."
 INVALID_MARKER: Final = "The specified marker is not valid."
 INVALID_GRANT_TOKEN: Final = "The specified grant token is not valid."
+INVALID_GRANT_ID: Final = "The specified grant ID is not valid."
+TOO_MANY_GRANTS: Final = "The KMS key already has 50000 grants, which is the maximum."
+RETIRE_BY_ONE: Final = "Please specify either a grant token, or a key ID and a grant ID."
+CONSTRAINTS_NEED_SYMMETRIC: Final = (
+    "Encryption context grant constraints are only valid on symmetric encryption KMS keys."
+)
+CONSTRAINT_PAIRS: Final = "An encryption context grant constraint must have 1 to 8 pairs."
+CONSTRAINT_TEXT: Final = (
+    "The names and values of an encryption context grant constraint can have at most 384 characters."
+)
 POLICY_NAME: Final = "Invalid policy name; the only valid policy name is default"
 CONTEXT_TOO_LARGE: Final = "The encryption context is larger than 8192 bytes."
+NO_CONTEXT: Final = "An encryption context is not supported with asymmetric KMS keys."
+NOT_A_PAIR: Final = "GetPublicKey is only supported for asymmetric KMS keys."
+PEER_KEY: Final = "The public key is not a valid key on the elliptic curve of the KMS key."
+# [3] GenerateDataKey, from the troubleshooting page of the Secrets Manager guide.
+NO_ASYMMETRIC_DATA_KEY: Final = "Cannot generate a data key with an asymmetric KMS key"
+
+
+def wrong_usage(key_arn: str, usage: str, operation: str) -> str:
+    """[3] recorded by localstack."""
+    return f"{key_arn} key usage is {usage} which is not valid for {operation}."
+
+
+def incompatible_algorithm(algorithm: str, spec: str) -> str:
+    """[3] recorded by localstack."""
+    return f"Algorithm {algorithm} is incompatible with key spec {spec}."
+
+
+def digest_length(algorithm: str) -> str:
+    """[3] recorded by localstack."""
+    return f"Digest is invalid length for algorithm {algorithm}."
+
+
+def plaintext_too_long(algorithm: str, spec: str, limit: int) -> str:
+    """[3] recorded by localstack."""
+    return f"Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than {limit} bytes."
+
+
+def incompatible_usage(usage: str, spec: str) -> str:
+    """CreateKey; not established [11]."""
+    return f"KeyUsage {usage} is not compatible with KeySpec {spec}"
+
+
+def incompatible_message_type(message_type: str, algorithm: str) -> str:
+    """Sign, Verify; not established [11]."""
+    return f"Message type {message_type} is incompatible with algorithm {algorithm}."
 
 
 def invalid_key_id(text: str) -> str:
@@ -69,6 +115,27 @@ def not_reachable(caller_arn: str, action: str, key_arn: str) -> str:
         "resource does not exist in this Region, no resource-based policies allow access, or a "
         "resource-based policy explicitly denies access"
     )
+
+
+def no_such_grant(grant_id: str) -> str:
+    """Not established; ours."""
+    return f"Grant '{grant_id}' does not exist"
+
+
+def no_such_principal(arn: str) -> str:
+    """Wording recalled, not established."""
+    return f"ARN does not refer to a valid principal: {arn}"
+
+
+def not_entitled(caller_arn: str, action: str, key_arn: str) -> str:
+    """A policy alone cannot allow retiring a grant ([6])."""
+    return f"User: {caller_arn} is not authorized to perform: {action} on resource: {key_arn}"
+
+
+def unfit_grant_operations(spec: str, usage: str, operations: Sequence[str]) -> str:
+    """Not established; ours."""
+    named = ", ".join(operations) or "none"
+    return f"Grant operations {named} are not valid for a KMS key with KeySpec {spec} and KeyUsage {usage}."
 
 
 def null_member(member: str) -> str:

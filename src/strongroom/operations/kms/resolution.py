@@ -14,6 +14,7 @@ from strongroom.keys.reference import ALIAS_PREFIX, KeyRef, parse_key_ref
 from strongroom.keys.states import is_gone
 from strongroom.operations.call import Call, ResourcePolicy, Target, Targets
 from strongroom.operations.kms import messages
+from strongroom.operations.kms.grantees import NOTHING, granted
 from strongroom.ports import ALIASES, KMS_KEYS, ReadUnit, account_region
 
 KeyContext = dict[str, "str | tuple[str, ...]"]
@@ -40,11 +41,13 @@ def key_target(
     request_alias: str | None = None,
     optional: bool = False,
     context: Mapping[str, str | tuple[str, ...]] | None = None,
+    unit: ReadUnit | None = None,
 ) -> Target:
     """Return the target of using a key that exists, with the condition keys of the key and of its use.
 
     `encryption_context` is given for cryptographic operations only (an empty one included). `context` adds
-    condition keys of the operation.
+    condition keys of the operation. Grants are looked for in `unit`: give it for every operation that grants
+    can allow.
     """
     keys: KeyContext = {
         "kms:CallerAccount": call.account_id,
@@ -67,8 +70,12 @@ def key_target(
             keys[f"kms:EncryptionContext:{name}"] = value
         if encryption_context:
             keys["kms:EncryptionContextKeys"] = tuple(encryption_context)
+    if key.multi_region:
+        keys["kms:MultiRegionKeyType"] = "PRIMARY" if key.primary_region == key.region else "REPLICA"
+        keys["kms:PrimaryRegion"] = key.primary_region or key.region
     if context is not None:
         keys.update(context)
+    grants = NOTHING if unit is None else granted(call, unit, key, action, encryption_context)
     return Target(
         action=action,
         resource=key.arn,
@@ -76,6 +83,8 @@ def key_target(
         record=key,
         resource_policies=(ResourcePolicy(key.policy, delegates_to_account=False),),
         context=keys,
+        grants=grants.ids,
+        grants_behind=grants.behind,
         optional=optional,
     )
 
@@ -122,6 +131,7 @@ def named_key(
         encryption_context=encryption_context,
         request_alias=ref.alias_name,
         context=context,
+        unit=unit,
     )
 
 
