@@ -2,65 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from strongroom.crypto.context import encode_context
 from strongroom.errors import (
     AccessDeniedException,
-    DryRunOperationException,
     IncorrectKeyException,
     IntegrityError,
     InvalidCiphertextException,
-    InvalidGrantTokenException,
-    InvalidKeyUsageException,
     UnsupportedOperationException,
     ValidationException,
 )
-from strongroom.keys import states
 from strongroom.keys.ciphertext import Ciphertext, parse_ciphertext
 from strongroom.keys.records import KmsKey
 from strongroom.keys.reference import KeyRef
-from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.keys.specs import ENCRYPT_DECRYPT, SYMMETRIC
+from strongroom.operations.call import AuthorizedCall, Call, Operation, Resources, Target, Unit
 from strongroom.operations.kms import messages
-from strongroom.operations.kms.material import KeyMaterialDamage
+from strongroom.operations.kms.material import KeyMaterialDamage, private_key
 from strongroom.operations.kms.material import decrypt as open_blob
 from strongroom.operations.kms.material import encrypt as seal_blob
 from strongroom.operations.kms.resolution import (
     find_key,
     key_target,
     named_key,
-    note_key,
     on_key,
     present,
     without_resource,
 )
+from strongroom.operations.kms.slow_work import Prepared, done, slow_work
+from strongroom.operations.kms.usage import (
+    encryption_context,
+    stop_dry_run,
+    usable_key,
+    verify_algorithm,
+    verify_symmetric,
+)
 from strongroom.ports import ReadUnit
 
-MAXIMUM_CONTEXT_BYTES: Final = 8192
 NO_ENCLAVES: Final = "Attestation documents of Recipient are not supported."
-NO_DRY_RUN_MODIFIERS: Final = "DryRunModifiers are not supported."
 NO_CUSTOM_STORE: Final = "Custom key stores are not supported."
 _DATA_KEY_BYTES: Final = {"AES_256": 32, "AES_128": 16}
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What opens a request's blob, after every check but the opening itself."""
+
+    key: KmsKey
+    algorithm: str
+    material_id: str | None
+    """None for asymmetric keys."""
+    open: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The members of a request that tell about the blob to be opened."""
+
+    key_id: str
+    algorithm: str
+    context: str
+    action: str
+
+
+_DECRYPT: Final = _Source("KeyId", "EncryptionAlgorithm", "EncryptionContext", "kms:Decrypt")
+_RE_ENCRYPT: Final = _Source(
+    "SourceKeyId", "SourceEncryptionAlgorithm", "SourceEncryptionContext", "kms:ReEncryptFrom"
+)
+
+
+def _encrypt_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
+    return (_sealing_target(call, unit, "KeyId", "EncryptionAlgorithm", "EncryptionContext", "kms:Encrypt"),)
+
+
 def encrypt(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
     request = authorized.request
-    key = _usable(authorized, authorized.target, request.get("EncryptionAlgorithm"))
-    context = _context(request, "EncryptionContext")
-    _stop_dry_run(request)
+    key = usable_key(authorized, authorized.target, ENCRYPT_DECRYPT)
+    algorithm = _algorithm(request, "EncryptionAlgorithm")
+    verify_algorithm(key, algorithm)
+    context = encryption_context(request, "EncryptionContext", key)
+    _verify_length(authorized.call, key, algorithm, request["Plaintext"])
+    stop_dry_run(request)
     return {
-        "CiphertextBlob": seal_blob(authorized.call.resources, key, request["Plaintext"], context),
+        "CiphertextBlob": _seal(authorized.call, key, algorithm, request["Plaintext"], context),
         "KeyId": key.arn,
-        "EncryptionAlgorithm": key.spec,
+        "EncryptionAlgorithm": algorithm,
     }
 
 
 def _decrypt_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
-    context = call.request.get("EncryptionContext") or {}
-    return (_source_target(call, unit, "KeyId", "kms:Decrypt", context),)
+    return (_source_target(call, unit, _DECRYPT),)
 
 
 def decrypt(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
@@ -71,35 +107,40 @@ def decrypt(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
         AccessDeniedException: the blob's key is not there, or not the caller's to use.
         IncorrectKeyException: KeyId names another key than the blob's.
         DisabledException, KMSInvalidStateException: the key's state.
+        InvalidKeyUsageException: the key, or its spec, is not for this algorithm.
     """
-    request = authorized.request
-    if "Recipient" in request:
+    opening = _decrypt_opening(authorized)
+    answer = {
+        "Plaintext": done(authorized.call, opening.key, opening.open),
+        "KeyId": opening.key.arn,
+        "EncryptionAlgorithm": opening.algorithm,
+    }
+    return answer if opening.material_id is None else {**answer, "KeyMaterialId": opening.material_id}
+
+
+def prepare_decrypt(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], Prepared] | None:
+    opening = _decrypt_opening(authorized)
+    return slow_work(opening.key, opening.open)
+
+
+def _decrypt_opening(authorized: AuthorizedCall) -> _Opening:
+    if "Recipient" in authorized.request:
         raise UnsupportedOperationException(NO_ENCLAVES)
     _refuse_unreachable(authorized)
-    key, ciphertext = _source(authorized, authorized.target, request.get("EncryptionAlgorithm"))
-    context = _context(request, "EncryptionContext")
-    _stop_dry_run(request)
-    return {
-        "Plaintext": _open(authorized.call, key, ciphertext, context),
-        "KeyId": key.arn,
-        "EncryptionAlgorithm": key.spec,
-        "KeyMaterialId": ciphertext.material_id,
-    }
+    opening = _opening(authorized, authorized.target, _DECRYPT)
+    stop_dry_run(authorized.request)
+    return opening
 
 
 def _re_encrypt_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
-    request = call.request
-    source = _source_target(
-        call, unit, "SourceKeyId", "kms:ReEncryptFrom", request.get("SourceEncryptionContext") or {}
-    )
-    destination = named_key(
+    source = _source_target(call, unit, _RE_ENCRYPT)
+    destination = _sealing_target(
         call,
         unit,
-        request["DestinationKeyId"],
+        "DestinationKeyId",
+        "DestinationEncryptionAlgorithm",
+        "DestinationEncryptionContext",
         "kms:ReEncryptTo",
-        aliases=True,
-        cross_account=True,
-        encryption_context=request.get("DestinationEncryptionContext") or {},
     )
     same = "true" if source.resource == destination.resource else "false"
     return (_on_same_key(source, same), _on_same_key(destination, same))
@@ -107,24 +148,41 @@ def _re_encrypt_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
 
 def re_encrypt(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
     """Return a blob of the same plaintext under another key or context; the plaintext does not leave."""
-    request, call = authorized.request, authorized.call
+    call = authorized.call
+    opening, new, algorithm, context = _re_encryption(authorized)
+    plaintext = done(call, opening.key, opening.open)
+    _verify_length(call, new, algorithm, plaintext)
+    answer = {
+        "CiphertextBlob": _seal(call, new, algorithm, plaintext, context),
+        "SourceKeyId": opening.key.arn,
+        "KeyId": new.arn,
+        "SourceEncryptionAlgorithm": opening.algorithm,
+        "DestinationEncryptionAlgorithm": algorithm,
+    }
+    if opening.material_id is not None:
+        answer["SourceKeyMaterialId"] = opening.material_id
+    if algorithm == SYMMETRIC:
+        answer["DestinationKeyMaterialId"] = new.materials[-1].material_id
+    return answer
+
+
+def prepare_re_encrypt(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], Prepared] | None:
+    opening = _re_encryption(authorized)[0]
+    return slow_work(opening.key, opening.open)
+
+
+def _re_encryption(authorized: AuthorizedCall) -> tuple[_Opening, KmsKey, str, bytes]:
+    """Return what opens the blob, and the key, algorithm and context to seal its plaintext with anew."""
+    request = authorized.request
     _refuse_unreachable(authorized)
     source, destination = authorized.targets
-    old, ciphertext = _source(authorized, source, request.get("SourceEncryptionAlgorithm"))
-    new = _usable(authorized, destination, request.get("DestinationEncryptionAlgorithm"))
-    context = _context(request, "SourceEncryptionContext")
-    new_context = _context(request, "DestinationEncryptionContext")
-    _stop_dry_run(request)
-    plaintext = _open(call, old, ciphertext, context)
-    return {
-        "CiphertextBlob": seal_blob(call.resources, new, plaintext, new_context),
-        "SourceKeyId": old.arn,
-        "KeyId": new.arn,
-        "SourceEncryptionAlgorithm": old.spec,
-        "DestinationEncryptionAlgorithm": new.spec,
-        "SourceKeyMaterialId": ciphertext.material_id,
-        "DestinationKeyMaterialId": new.materials[-1].material_id,
-    }
+    opening = _opening(authorized, source, _RE_ENCRYPT)
+    key = usable_key(authorized, destination, ENCRYPT_DECRYPT)
+    algorithm = _algorithm(request, "DestinationEncryptionAlgorithm")
+    verify_algorithm(key, algorithm)
+    context = encryption_context(request, "DestinationEncryptionContext", key)
+    stop_dry_run(request)
+    return opening, key, algorithm, context
 
 
 def generate_data_key(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
@@ -157,9 +215,10 @@ def _generate(authorized: AuthorizedCall) -> tuple[bytes, dict[str, Any]]:
     spec, size = request.get("KeySpec"), request.get("NumberOfBytes")
     if (spec is None) == (size is None):
         raise ValidationException(messages.DATA_KEY_SIZE)
-    key = _usable(authorized, authorized.target, None)
-    context = _context(request, "EncryptionContext")
-    _stop_dry_run(request)
+    key = usable_key(authorized, authorized.target, ENCRYPT_DECRYPT)
+    verify_symmetric(key)
+    context = encryption_context(request, "EncryptionContext", key)
+    stop_dry_run(request)
     data_key = resources.entropy.token_bytes(size or _DATA_KEY_BYTES[str(spec)])
     return data_key, {
         "CiphertextBlob": seal_blob(resources, key, data_key, context),
@@ -168,36 +227,66 @@ def _generate(authorized: AuthorizedCall) -> tuple[bytes, dict[str, Any]]:
     }
 
 
-def _source_target(
-    call: Call, unit: ReadUnit, member: str, action: str, context: Mapping[str, str]
-) -> Target:
-    """Return the target of opening the request's CiphertextBlob, with the key it was made under.
+def _algorithm(request: Mapping[str, Any], member: str) -> str:
+    return str(request.get(member, SYMMETRIC))
 
-    Optional, so that the handler may answer a denial with the text that tells least.
+
+def _sealing_target(
+    call: Call, unit: ReadUnit, key_id: str, algorithm: str, context: str, action: str
+) -> Target:
+    """Return the target of encrypting under the key a request names; the arguments name its members."""
+    return named_key(
+        call,
+        unit,
+        call.request[key_id],
+        action,
+        aliases=True,
+        cross_account=True,
+        encryption_context=call.request.get(context) or {},
+        context={"kms:EncryptionAlgorithm": _algorithm(call.request, algorithm)},
+    )
+
+
+def _source_target(call: Call, unit: ReadUnit, source: _Source) -> Target:
+    """Return the target of opening the request's CiphertextBlob.
+
+    Without a key named it is the one the blob was made under, and optional, so that the handler may answer a
+    denial with the text that tells least.
 
     Raises:
-        ValidationException: no blob.
+        ValidationException: no blob, or the key had to be named.
         InvalidCiphertextException: not a blob of ours.
         AccessDeniedException: its key is not in this region or not there.
     """
-    blob = call.request.get("CiphertextBlob")
-    if "DryRunModifiers" in call.request:
-        raise UnsupportedOperationException(NO_DRY_RUN_MODIFIERS)
-    if blob is None:
-        raise ValidationException(messages.null_member("ciphertextBlob"))
-    ciphertext = parse_ciphertext(blob)
-    if ciphertext is None:
-        raise InvalidCiphertextException
-    named = call.request.get(member)
+    request = call.request
+    context = request.get(source.context) or {}
+    algorithm = _algorithm(request, source.algorithm)
+    named, ciphertext = request.get(source.key_id), None
+    if not _ignores_ciphertext(request):
+        ciphertext = parse_ciphertext(_blob(request))
+        if ciphertext is None and (named is None or algorithm == SYMMETRIC):
+            raise InvalidCiphertextException
+    use: Mapping[str, str] = {"kms:EncryptionAlgorithm": algorithm}
     if named is not None:
         return named_key(
-            call, unit, named, action, aliases=True, cross_account=True, encryption_context=context
+            call,
+            unit,
+            named,
+            source.action,
+            aliases=True,
+            cross_account=True,
+            encryption_context=context,
+            context=use,
         )
+    if ciphertext is None:
+        raise ValidationException(messages.null_member(source.key_id[0].lower() + source.key_id[1:]))
     ref = KeyRef(ciphertext.account_id, ciphertext.region, key_id=ciphertext.key_id)
     key = find_key(unit, ref, call.received_at)
     if key is None or key.region != call.region:
         raise AccessDeniedException(messages.UNREACHABLE_CIPHERTEXT)
-    return key_target(call, key, action, encryption_context=context, optional=True)
+    return key_target(
+        call, key, source.action, encryption_context=context, optional=True, context=use, unit=unit
+    )
 
 
 def _refuse_unreachable(authorized: AuthorizedCall) -> None:
@@ -208,20 +297,32 @@ def _refuse_unreachable(authorized: AuthorizedCall) -> None:
         raise refusal
 
 
-def _source(authorized: AuthorizedCall, target: Target, algorithm: str | None) -> tuple[KmsKey, Ciphertext]:
-    """Return the key that opens the request's blob, and the blob's parts."""
-    key = _usable(authorized, target, algorithm)
-    ciphertext = parse_ciphertext(authorized.request["CiphertextBlob"])
-    if ciphertext is None:
-        raise InvalidCiphertextException
-    if ciphertext.key_arn != key.arn:
+def _opening(authorized: AuthorizedCall, target: Target, source: _Source) -> _Opening:
+    """Return what opens the request's blob with the target's key, which is usable for that."""
+    request, resources = authorized.request, authorized.call.resources
+    algorithm = _algorithm(request, source.algorithm)
+    ciphertext, blob = None, b""
+    if not _ignores_ciphertext(request):
+        blob = _blob(request)
+        ciphertext = parse_ciphertext(blob) if algorithm == SYMMETRIC else None
+    # Recorded by localstack: this is told before a wrong usage.
+    if ciphertext is not None and ciphertext.key_arn != present(target).arn:
         raise IncorrectKeyException(messages.INCORRECT_KEY)
-    return key, ciphertext
+    key = usable_key(authorized, target, ENCRYPT_DECRYPT)
+    verify_algorithm(key, algorithm)
+    context = encryption_context(request, source.context, key)
+    if algorithm != SYMMETRIC:
+        return _Opening(key, algorithm, None, partial(_open_asymmetric, resources, key, algorithm, blob))
+    if ciphertext is None:
+        stop_dry_run(request)
+        raise InvalidCiphertextException
+    work = partial(_open, resources, key, ciphertext, context)
+    return _Opening(key, algorithm, ciphertext.material_id, work)
 
 
-def _open(call: Call, key: KmsKey, ciphertext: Ciphertext, context: bytes) -> bytes:
+def _open(resources: Resources, key: KmsKey, ciphertext: Ciphertext, context: bytes) -> bytes:
     try:
-        return open_blob(call.resources, key, ciphertext, context)
+        return open_blob(resources, key, ciphertext, context)
     except KeyMaterialDamage:
         raise
     except IntegrityError:
@@ -229,48 +330,52 @@ def _open(call: Call, key: KmsKey, ciphertext: Ciphertext, context: bytes) -> by
         raise InvalidCiphertextException from None
 
 
-def _usable(authorized: AuthorizedCall, target: Target, algorithm: str | None) -> KmsKey:
-    """Return the target's key, in a state to be used with `algorithm` (None: the key's own)."""
-    key = note_key(authorized.call, present(target))
-    states.verify_usable(key)
-    if algorithm not in (None, key.spec):
-        raise InvalidKeyUsageException(f"Algorithm {algorithm} is incompatible with key spec {key.spec}.")
-    if authorized.request.get("GrantTokens"):
-        raise InvalidGrantTokenException(messages.INVALID_GRANT_TOKEN)
-    return key
+def _open_asymmetric(resources: Resources, key: KmsKey, algorithm: str, blob: bytes) -> bytes:
+    handle = private_key(resources, key)
+    try:
+        return handle.decrypt(algorithm, blob)
+    except IntegrityError:
+        raise InvalidCiphertextException from None
 
 
-def _context(request: Mapping[str, Any], member: str) -> bytes:
-    """Return the encryption context a request gives, encoded to be bound.
-
-    Raises:
-        ValidationException: it is over the limit.
-    """
-    context = encode_context(request.get(member) or {})
-    if len(context) > MAXIMUM_CONTEXT_BYTES:
-        raise ValidationException(messages.CONTEXT_TOO_LARGE)
-    return context
+def _seal(call: Call, key: KmsKey, algorithm: str, plaintext: bytes, context: bytes) -> bytes:
+    if algorithm == SYMMETRIC:
+        return seal_blob(call.resources, key, plaintext, context)
+    return private_key(call.resources, key).encrypt(algorithm, plaintext)
 
 
-def _stop_dry_run(request: Mapping[str, Any]) -> None:
-    if request.get("DryRun"):
-        raise DryRunOperationException(messages.DRY_RUN)
+def _verify_length(call: Call, key: KmsKey, algorithm: str, plaintext: bytes) -> None:
+    """Raises ValidationException for more than an asymmetric key encrypts."""
+    if algorithm == SYMMETRIC:
+        return
+    limit = private_key(call.resources, key).longest_plaintext(algorithm)
+    if len(plaintext) > limit:
+        raise ValidationException(messages.plaintext_too_long(algorithm, key.spec, limit))
+
+
+def _blob(request: Mapping[str, Any]) -> bytes:
+    blob = request.get("CiphertextBlob")
+    if blob is None:
+        raise ValidationException(messages.null_member("ciphertextBlob"))
+    return bytes(blob)
+
+
+def _ignores_ciphertext(request: Mapping[str, Any]) -> bool:
+    """True for a dry run that asks about permissions only."""
+    return bool(request.get("DryRun")) and "IGNORE_CIPHERTEXT" in request.get("DryRunModifiers", ())
 
 
 def _on_same_key(target: Target, same: str) -> Target:
     return replace(target, context={**target.context, "kms:ReEncryptOnSameKey": same})
 
 
-_NO_GRANTS = "There are no grants yet: any GrantToken answers InvalidGrantTokenException."
-
 ENCRYPT = Operation(
     name="Encrypt",
     action="kms:Encrypt",
     unit=Unit.READ,
-    targets=on_key("kms:Encrypt", aliases=True, cross_account=True, encryption=True),
+    targets=_encrypt_targets,
     handle=encrypt,
     deviations=(
-        _NO_GRANTS,
         "A key pending deletion answers KMSInvalidStateException to every cryptographic operation, as "
         "observed; AWS documents DisabledException too.",
     ),
@@ -281,9 +386,10 @@ DECRYPT = Operation(
     unit=Unit.READ,
     targets=_decrypt_targets,
     handle=decrypt,
+    prepare=prepare_decrypt,
     deviations=(
         "Ciphertext blobs have a layout of our own (docs/spec/envelope.md); blobs made by AWS do not open.",
-        "Recipient and DryRunModifiers are not supported.",
+        "Recipient is not supported.",
     ),
 )
 RE_ENCRYPT = Operation(
@@ -292,6 +398,7 @@ RE_ENCRYPT = Operation(
     unit=Unit.READ,
     targets=_re_encrypt_targets,
     handle=re_encrypt,
+    prepare=prepare_re_encrypt,
 )
 GENERATE_DATA_KEY = Operation(
     name="GenerateDataKey",

@@ -5,18 +5,28 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import uuid
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
+
+from msgspec.structs import replace
 
 from strongroom.crypto.aead import DOES_NOT_OPEN, KEY_BYTES, SEALING_BYTES, KeyHandle
+from strongroom.crypto.mac_keys import MacKeyHandle
+from strongroom.crypto.private_keys import PrivateKeyHandle
 from strongroom.errors import IntegrityError
 from strongroom.keys.ciphertext import Ciphertext, encode_header
 from strongroom.keys.records import KeyMaterial, KmsKey
+from strongroom.keys.specs import ENCRYPT_DECRYPT, MAC_KEY_BYTES, SYMMETRIC
 from strongroom.names import AccountId, Region, kms_key_arn
 from strongroom.operations.call import Resources
 from strongroom.ports import Entropy, RootKey
 
+H = TypeVar("H", KeyHandle, MacKeyHandle, PrivateKeyHandle)
+
 MATERIAL_PURPOSE: Final = "kms-material"
 """The root key's purpose for key material (docs/spec/envelope.md section 3)."""
+
+Handle: TypeAlias = KeyHandle | MacKeyHandle | PrivateKeyHandle
+"""What key material is used through: of a symmetric, an HMAC or an asymmetric key."""
 
 
 class KeyMaterialDamage(IntegrityError):
@@ -35,15 +45,15 @@ class KeyMemory:
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
-        self._handles: dict[tuple[str, str], tuple[bytes, KeyHandle]] = {}
+        self._handles: dict[tuple[str, str], tuple[bytes, Handle]] = {}
         self._lock = threading.Lock()
 
-    def handle(self, key_arn: str, material: KeyMaterial) -> KeyHandle | None:
+    def handle(self, key_arn: str, material: KeyMaterial) -> Handle | None:
         """Return the handle kept for this material, or None."""
         kept = self._handles.get((key_arn, material.material_id))
         return kept[1] if kept is not None and kept[0] == material.sealed else None
 
-    def keep(self, key_arn: str, material: KeyMaterial, handle: KeyHandle) -> None:
+    def keep(self, key_arn: str, material: KeyMaterial, handle: Handle) -> None:
         with self._lock:
             self._handles.pop((key_arn, material.material_id), None)
             while len(self._handles) >= self._capacity:
@@ -68,21 +78,62 @@ def new_key(
     now: dt.datetime,
     entropy: Entropy,
     root_key: RootKey,
+    spec: str = SYMMETRIC,
+    usage: str = ENCRYPT_DECRYPT,
+    private_key: PrivateKeyHandle | None = None,
 ) -> KmsKey:
-    """Return a new, enabled, symmetric key with one generation of material, not saved yet."""
+    """Return a new, enabled key with one generation of material, not saved yet.
+
+    `private_key` is the material of an asymmetric key, which takes time to make; that of others is made here.
+    """
     key_id = str(uuid.UUID(bytes=entropy.token_bytes(16), version=4))
     arn = kms_key_arn(region, account_id, key_id)
-    material_id = entropy.token_bytes(32).hex()
-    sealed = root_key.wrap(MATERIAL_PURPOSE, entropy.token_bytes(KEY_BYTES), _binding(arn, material_id))
-    return KmsKey(
+    key = KmsKey(
         key_id=key_id,
         arn=arn,
         account_id=account_id,
         region=region,
         created_at=now,
         policy=policy,
-        materials=(KeyMaterial(material_id=material_id, created_at=now, sealed=sealed),),
+        materials=(),
+        spec=spec,
+        usage=usage,
     )
+    if private_key is None:
+        plaintext = entropy.token_bytes(MAC_KEY_BYTES.get(spec, KEY_BYTES))
+    else:
+        plaintext = private_key.pkcs8()
+    material_id = entropy.token_bytes(32).hex()
+    sealed = seal_material(root_key, key, material_id, plaintext)
+    material = KeyMaterial(material_id=material_id, created_at=now, sealed=sealed)
+    return replace(key, materials=(material,))
+
+
+def seal_material(root_key: RootKey, key: KmsKey, material_id: str, plaintext: bytes) -> bytes:
+    """Return `plaintext` as `KeyMaterial.sealed` of this key; nothing else opens it."""
+    return root_key.wrap(MATERIAL_PURPOSE, plaintext, _binding(key, material_id))
+
+
+def open_material(root_key: RootKey, key: KmsKey, material: KeyMaterial) -> bytes:
+    """Return what `seal_material` was given.
+
+    Raises:
+        KeyMaterialDamage: it does not open.
+    """
+    try:
+        return root_key.unwrap(MATERIAL_PURPOSE, material.sealed, _binding(key, material.material_id))
+    except IntegrityError as exc:
+        raise KeyMaterialDamage(f"the material of {key.arn} does not unwrap") from exc
+
+
+def private_key(resources: Resources, key: KmsKey) -> PrivateKeyHandle:
+    """Return the private key of an asymmetric key. Raises KeyMaterialDamage."""
+    return _handle(resources, key, key.materials[-1], PrivateKeyHandle)
+
+
+def mac_key(resources: Resources, key: KmsKey) -> MacKeyHandle:
+    """Return the key of an HMAC key. Raises KeyMaterialDamage."""
+    return _handle(resources, key, key.materials[-1], MacKeyHandle)
 
 
 def encrypt(resources: Resources, key: KmsKey, plaintext: bytes, context: bytes) -> bytes:
@@ -99,7 +150,7 @@ def seal_blob(
     """`encrypt` with the SEALING_BYTES random bytes given."""
     material = key.materials[-1]
     header = encode_header(key.arn, material.material_id)
-    handle = _handle(resources, key, material)
+    handle = _handle(resources, key, material, KeyHandle)
     return header + handle.seal(plaintext, header + context, randomness=randomness)
 
 
@@ -114,29 +165,41 @@ def decrypt(resources: Resources, key: KmsKey, ciphertext: Ciphertext, context: 
         raise IntegrityError(DOES_NOT_OPEN)
     for material in reversed(key.materials):
         if material.material_id == ciphertext.material_id:
-            handle = _handle(resources, key, material)
+            handle = _handle(resources, key, material, KeyHandle)
             return handle.open(ciphertext.sealed, ciphertext.header + context)
     raise IntegrityError(DOES_NOT_OPEN)
 
 
-def _handle(resources: Resources, key: KmsKey, material: KeyMaterial) -> KeyHandle:
+def _handle(resources: Resources, key: KmsKey, material: KeyMaterial, kind: type[H]) -> H:
     memory = resources.key_memory
-    if not isinstance(memory, KeyMemory):
-        return _unwrap(resources, key, material)
-    kept = memory.handle(key.arn, material)
-    if kept is None:
-        kept = _unwrap(resources, key, material)
-        memory.keep(key.arn, material, kept)
-    return kept
+    kept = memory.handle(key.arn, material) if isinstance(memory, KeyMemory) else None
+    # SECURITY: a handle of one kind is never taken for another: bytes meet one algorithm only.
+    if isinstance(kept, kind):
+        return kept
+    handle = _unwrap(resources, key, material)
+    if not isinstance(handle, kind):
+        raise TypeError(f"a key of spec {key.spec} has no {kind.__name__}")
+    if isinstance(memory, KeyMemory):
+        memory.keep(key.arn, material, handle)
+    return handle
 
 
-def _unwrap(resources: Resources, key: KmsKey, material: KeyMaterial) -> KeyHandle:
-    binding = _binding(key.arn, material.material_id)
+def _unwrap(resources: Resources, key: KmsKey, material: KeyMaterial) -> Handle:
+    plaintext = open_material(resources.root_key, key, material)
+    if key.spec == SYMMETRIC:
+        return KeyHandle(plaintext)
+    if key.spec in MAC_KEY_BYTES:
+        return MacKeyHandle(plaintext)
     try:
-        return KeyHandle(resources.root_key.unwrap(MATERIAL_PURPOSE, material.sealed, binding))
+        return PrivateKeyHandle.open(plaintext)
     except IntegrityError as exc:
-        raise KeyMaterialDamage(f"the material of {key.arn} does not unwrap") from exc
+        raise KeyMaterialDamage(f"the material of {key.arn} is no private key") from exc
 
 
-def _binding(key_arn: str, material_id: str) -> dict[str, str]:
-    return {"KeyArn": key_arn, "KeyMaterialId": material_id}
+def _binding(key: KmsKey, material_id: str) -> dict[str, str]:
+    binding = {"KeyArn": key.arn, "KeyMaterialId": material_id}
+    if key.spec != SYMMETRIC:
+        # SECURITY: a stored record that was made another spec or usage opens no more: a HMAC over messages of
+        # the caller's choice under a symmetric key would give away keys derived from it.
+        binding |= {"KeySpec": key.spec, "KeyUsage": key.usage}
+    return binding

@@ -31,6 +31,7 @@ from strongroom.ports import KMS_KEYS
 from support.key_room import DAY, NOON, OTHER_ACCOUNT, KeyRoom, allow, deny, for_principal, policy, root
 
 CONTEXT = {"purpose": "test", "stage": "one"}
+DRY_RUN = "The request would have succeeded, but the DryRun option is set."
 UNREACHABLE = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
     "or you are not allowed to access."
@@ -422,7 +423,6 @@ def test_a_context_over_the_limit_is_refused(room: KeyRoom, key_id: str) -> None
             {"Recipient": {}},
             "Attestation documents of Recipient are not supported.",
         ),
-        (ciphers.DECRYPT, {"DryRunModifiers": ["IGNORE_CIPHERTEXT"]}, "DryRunModifiers are not supported."),
         (
             ciphers.GENERATE_RANDOM,
             {"NumberOfBytes": 1, "Recipient": {}},
@@ -442,6 +442,30 @@ def test_what_is_not_there_says_so(
     with pytest.raises(UnsupportedOperationException) as refused:
         room.run(operation, {**common, **request_})
     assert refused.value.message == message
+
+
+@pytest.mark.parametrize("operation", [ciphers.DECRYPT, ciphers.RE_ENCRYPT])
+def test_a_dry_run_may_ask_about_permissions_without_a_ciphertext(
+    room: KeyRoom, key_id: str, operation: Any
+) -> None:
+    dry: dict[str, Any] = {"DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
+    request = {**dry, "KeyId": key_id, "SourceKeyId": key_id, "DestinationKeyId": key_id}
+    with pytest.raises(DryRunOperationException) as told:
+        room.run(operation, request)
+    assert told.value.message == DRY_RUN
+    with pytest.raises(AccessDeniedException):
+        room.run(operation, request, principal=room.user("bob"))
+    # Which key is meant has to be said then.
+    member = "keyId" if operation is ciphers.DECRYPT else "sourceKeyId"
+    with pytest.raises(ValidationException) as refused:
+        room.run(operation, {**dry, "DestinationKeyId": key_id})
+    assert refused.value.message == (
+        f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: "
+        "Member must not be null"
+    )
+    # Without a dry run there is nothing to leave out.
+    with pytest.raises(ValidationException, match="Value null at 'ciphertextBlob'"):
+        room.run(operation, {**request, "DryRun": False})
 
 
 def test_absent_keys_do_not_encrypt(room: KeyRoom) -> None:
