@@ -68,6 +68,8 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The document as the caller wrote it; None: the same."""
     description: str | None = None
     max_session_seconds: int = 3600
+    max_signin_session_seconds: int | None = None
+    """Kept and shown; nobody signs in to a console with a role here."""
     tags: Mapping[str, str] = {}
     policies: Mapping[str, str] = {}
     attached: tuple[Arn, ...] = ()

@@ -6,12 +6,18 @@ from typing import Final
 
 # Published reports of the live service.
 POLICIES_LEFT: Final = "Cannot delete entity, must delete policies first."
+POLICIES_ATTACHED: Final = "Cannot delete entity, must detach all policies first."
+USERS_IN_GROUP: Final = "Cannot delete entity, must remove users from group first."
+LOGIN_PROFILE_LEFT: Final = "Cannot delete entity, must delete login profile first."
+ATTACHED_LEFT: Final = "Cannot delete entity, must detach all policies first."
 ACCESS_KEYS_LEFT: Final = "Cannot delete entity, must delete access keys first."
+STAR_TRUSTED: Final = 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'
+FEDERATED_MALFORMED: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
 USER_NAME_REQUIRED: Final = "Must specify userName when calling with non-User credentials"
 # Not established; ours.
 INVALID_MARKER: Final = "Invalid Marker."
 STATUS_NOT_SETTABLE: Final = "The status of an access key can be set to Active or Inactive only."
-BOUNDARIES_UNSUPPORTED: Final = "Permissions boundaries are not supported yet."
+SIGNIN_SET_AND_RESET: Final = "MaxSigninSessionDuration cannot be set and reset at once."
 
 
 def no_such_entity(noun: str, name: str) -> str:
@@ -50,3 +56,28 @@ def too_many_access_keys(maximum: int) -> str:
 def policies_too_large(maximum: int, noun: str, name: str) -> str:
     """Published reports of the live service: characters, though it says bytes."""
     return f"Maximum policy size of {maximum} bytes exceeded for {noun} {name}"
+
+
+def too_many_groups(maximum: int) -> str:
+    """Published reports of the live service."""
+    return f"Cannot exceed quota for GroupsPerUser: {maximum}"
+
+
+def trust_policy_too_large(maximum: int) -> str:
+    """Published reports of the live service."""
+    return f"Cannot exceed quota for ACLSizePerRole: {maximum}"
+
+
+def invalid_principal(kind: str, name: str) -> str:
+    """[5]; published reports have the kind in capitals."""
+    return f'Invalid principal in policy: "{kind.upper()}":"{name}"'
+
+
+def no_boundary_arn(arn: str) -> str:
+    """Recorded (LS-iam)."""
+    return f"ARN {arn} is not valid."
+
+
+def no_such_boundary(arn: str) -> str:
+    """Recorded (LS-iam)."""
+    return f"Scope ARN: {arn} does not exist or is not attachable."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from strongroom.errors import ValidationException
 from strongroom.operations.iam import messages
+from strongroom.ports import Kind, ReadUnit
 
 T = TypeVar("T")
 DEFAULT_PAGE: Final = 100
@@ -48,3 +49,27 @@ def page_members(rows: Sequence[T], size: int, last: str) -> dict[str, Any]:
     if len(rows) <= size:
         return {"IsTruncated": False}
     return {"IsTruncated": True, "Marker": encode_marker(last)}
+
+
+def filtered_page(
+    unit: ReadUnit, kind: Kind[T], scope: str, request: Mapping[str, Any], keep: Callable[[T], bool]
+) -> tuple[list[T], dict[str, Any]]:
+    """Return the records of one page that `keep` keeps, in the order of their alternates, and the page's
+    IsTruncated and Marker.
+
+    Raises:
+        ValidationException: a Marker this service did not give out.
+    """
+    size, after = page_size(request), parse_marker(request)
+    at_once = max(size + 1, DEFAULT_PAGE)
+    found: list[T] = []
+    # Records that are left out must not shorten a page.
+    while len(found) <= size:
+        rows = unit.scan(kind, scope, after=after, limit=at_once)
+        found += [row for row in rows if keep(row)]
+        if len(rows) < at_once:
+            break
+        after = kind.alternate(rows[-1])
+    found = found[: size + 1]
+    page = found[:size]
+    return page, page_members(found, size, kind.alternate(page[-1]) if page else "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from strongroom.errors import DeleteConflictException, EntityAlreadyExistsException, InvalidInputException
+from strongroom.errors import DeleteConflictException, EntityAlreadyExistsException
 from strongroom.identity import ids
 from strongroom.identity.naming import ROOT_PATH, verify_name
 from strongroom.identity.records import User
@@ -15,8 +15,9 @@ from strongroom.identity.tags import with_tags
 from strongroom.names import root_arn, user_arn
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.iam import messages
+from strongroom.operations.iam.boundaries import boundary_context, boundary_member, requested_boundary
 from strongroom.operations.iam.credentials import owned_access_keys
-from strongroom.operations.iam.paging import DEFAULT_PAGE, page_members, page_size, parse_marker
+from strongroom.operations.iam.paging import filtered_page
 from strongroom.operations.iam.resolution import (
     IGNORES_CASE,
     ROOT_HAS_NO_NAME,
@@ -28,15 +29,15 @@ from strongroom.operations.iam.resolution import (
     present,
     user_target,
 )
-from strongroom.operations.iam.user_tags import tag_context, tag_entries
-from strongroom.ports import ACCOUNTS, USERS, ReadUnit, WriteUnit
+from strongroom.operations.iam.tagging import tag_context, tag_entries
+from strongroom.ports import ACCOUNTS, LOGIN_PROFILES, USERS, ReadUnit, WriteUnit
 
 
 def _create_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
     request = call.request
     verify_name("userName", request["UserName"])
     arn = user_arn(call.account_id, request.get("Path", ROOT_PATH), request["UserName"])
-    context = tag_context(request.get("Tags"))
+    context = {**tag_context(request.get("Tags")), **boundary_context(request)}
     actions = ("iam:CreateUser", "iam:TagUser") if request.get("Tags") else ("iam:CreateUser",)
     return tuple(Target(action, arn, call.account_id, context=context) for action in actions)
 
@@ -45,17 +46,16 @@ def create_user(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any
     """Save a user without permissions and without keys.
 
     Raises:
-        InvalidInputException: PermissionsBoundary is given, or the tags are not as they must be.
+        InvalidInputException: the tags are not as they must be, or PermissionsBoundary is no policy's ARN.
+        NoSuchEntityException: there is no such policy to be the boundary.
         EntityAlreadyExistsException: the name is taken, in whatever case.
     """
     call, request = authorized.call, authorized.request
-    # SECURITY: a boundary that is not enforced must not seem to be set.
-    if "PermissionsBoundary" in request:
-        raise InvalidInputException(messages.BOUNDARIES_UNSUPPORTED)
     name, path = request["UserName"], request.get("Path", ROOT_PATH)
     tags = with_tags({}, request.get("Tags") or ())
     if find_user(unit, call, name) is not None:
         raise EntityAlreadyExistsException(messages.user_exists(name))
+    boundary = requested_boundary(call, unit)
     user = User(
         user_id=ids.user_id(call.resources.entropy.token_bytes(ids.USER_ID_RANDOM_BYTES)),
         user_name=name,
@@ -64,20 +64,21 @@ def create_user(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any
         account_id=call.account_id,
         created_at=call.received_at,
         tags=tags,
+        boundary=boundary,
     )
     unit.save(USERS, user)
-    return {"User": _with_tags(user)}
+    return {"User": _in_full(user)}
 
 
 def get_user(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    """Return a user with its tags; without UserName the caller.
+    """Return a user with its boundary and tags; without UserName the caller.
 
     Raises:
         NoSuchEntityException: no such user.
     """
     call = authorized.call
     if not is_root_itself(call):
-        return {"User": _with_tags(present(call, authorized.target))}
+        return {"User": _in_full(present(call, authorized.target))}
     root: dict[str, Any] = {"UserId": call.account_id, "Arn": root_arn(call.account_id)}
     account = unit.find(ACCOUNTS, "", call.account_id)
     if account is not None:
@@ -98,20 +99,10 @@ def list_users(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
     """
     call, request = authorized.call, authorized.request
     prefix = request.get("PathPrefix", ROOT_PATH)
-    size, after = page_size(request), parse_marker(request)
-    at_once = max(size + 1, DEFAULT_PAGE)
-    found: list[User] = []
-    # Users of other paths must not shorten a page.
-    while len(found) <= size:
-        rows = unit.scan(USERS, call.account_id, after=after, limit=at_once)
-        found += [user for user in rows if user.path.startswith(prefix)]
-        if len(rows) < at_once:
-            break
-        after = USERS.alternate(rows[-1])
-    found = found[: size + 1]
-    page = found[:size]
-    last = USERS.alternate(page[-1]) if page else ""
-    return {"Users": [described(user) for user in page], **page_members(found, size, last)}
+    page, members = filtered_page(
+        unit, USERS, call.account_id, request, lambda user: user.path.startswith(prefix)
+    )
+    return {"Users": [described(user) for user in page], **members}
 
 
 def _update_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
@@ -156,19 +147,28 @@ def delete_user(authorized: AuthorizedCall, unit: WriteUnit) -> None:
 
     Raises:
         NoSuchEntityException: no such user.
-        DeleteConflictException: it has inline policies or access keys.
+        DeleteConflictException: it has policies, access keys or a login profile, or is in a group.
     """
     call = authorized.call
     user = present(call, authorized.target)
     if user.policies:
         raise DeleteConflictException(messages.POLICIES_LEFT)
+    if user.attached:
+        raise DeleteConflictException(messages.ATTACHED_LEFT)
+    if user.attached:
+        raise DeleteConflictException(messages.POLICIES_ATTACHED)
     if owned_access_keys(unit, user.account_id, user.user_id, limit=1):
         raise DeleteConflictException(messages.ACCESS_KEYS_LEFT)
+    if unit.find(LOGIN_PROFILES, user.account_id, user.user_id) is not None:
+        raise DeleteConflictException(messages.LOGIN_PROFILE_LEFT)
+    if user.group_ids:
+        raise DeleteConflictException(messages.USERS_IN_GROUP)
     unit.delete(USERS, user.account_id, user.user_id)
 
 
-def _with_tags(user: User) -> dict[str, Any]:
-    return {**described(user), **({"Tags": tag_entries(user.tags)} if user.tags else {})}
+def _in_full(user: User) -> dict[str, Any]:
+    tags = {"Tags": tag_entries(user.tags)} if user.tags else {}
+    return {**described(user), **boundary_member(user.boundary), **tags}
 
 
 CREATE_USER = Operation(
@@ -178,7 +178,7 @@ CREATE_USER = Operation(
     targets=_create_targets,
     handle=create_user,
     read_only=False,
-    deviations=("A PermissionsBoundary is refused with InvalidInput until permissions boundaries exist.",),
+    deviations=("There is no quota of users for an account.",),
 )
 GET_USER = Operation(
     name="GetUser",
@@ -212,5 +212,9 @@ DELETE_USER = Operation(
     targets=on_user("iam:DeleteUser"),
     handle=delete_user,
     read_only=False,
-    deviations=(IGNORES_CASE, "Of policies and access keys left behind, the policies are named first."),
+    deviations=(
+        IGNORES_CASE,
+        "Of what is left behind, inline policies are named first, then attached ones, access keys, the login "
+        "profile and groups.",
+    ),
 )

@@ -103,10 +103,16 @@ def test_a_name_taken_in_any_case_is_refused(room: IdentityRoom) -> None:
     ("members", "error", "message"),
     [
         pytest.param(
-            {"PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundary"},
+            {"PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:not_a_policy/invalid"},
             InvalidInputException,
-            "Permissions boundaries are not supported yet.",
-            id="boundary",
+            f"ARN arn:aws:iam::{ACCOUNT}:not_a_policy/invalid is not valid.",
+            id="boundary that is no policy's ARN",
+        ),
+        pytest.param(
+            {"PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundary"},
+            NoSuchEntityException,
+            f"Scope ARN: arn:aws:iam::{ACCOUNT}:policy/boundary does not exist or is not attachable.",
+            id="boundary that does not exist",
         ),
         pytest.param(
             {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "A", "Value": "2"}]},
