@@ -7,6 +7,7 @@ file has not is new: somebody has to decide about it before the tests pass again
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import types
@@ -136,7 +137,7 @@ def mentions(operation: Operation) -> set[str]:
     """Return every text constant in the code an operation can reach from its declaration.
 
     More than it reads, never less: a member whose name is not among them is not dealt with. It follows
-    functions, classes, closures, partials and collections of the program's own modules.
+    functions, classes, dataclasses, closures, partials and collections of the program's own modules.
     """
     found: set[str] = set()
     seen: set[int] = set()
@@ -173,6 +174,8 @@ def _parts(value: Any) -> Iterable[Any]:
         return [*value.keys(), *value.values()]
     if isinstance(value, (tuple, list, set, frozenset)):
         return value
+    if dataclasses.is_dataclass(value) and type(value).__module__.startswith(_OURS):
+        return [type(value), *(getattr(value, field.name) for field in dataclasses.fields(value))]
     return ()
 
 
