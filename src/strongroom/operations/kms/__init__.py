@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from strongroom.operations.call import Operation
-from strongroom.operations.kms import aliases, ciphers, keys, policies, tags
+from strongroom.operations.kms import aliases, ciphers, grants, keys, policies, tags
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     aliases.CREATE_ALIAS,
@@ -18,6 +18,11 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ciphers.GENERATE_DATA_KEY_WITHOUT_PLAINTEXT,
     ciphers.GENERATE_RANDOM,
     ciphers.RE_ENCRYPT,
+    grants.CREATE_GRANT,
+    grants.LIST_GRANTS,
+    grants.LIST_RETIRABLE_GRANTS,
+    grants.RETIRE_GRANT,
+    grants.REVOKE_GRANT,
     keys.CANCEL_KEY_DELETION,
     keys.CREATE_KEY,
     keys.DESCRIBE_KEY,
@@ -40,7 +45,6 @@ _STORES: Final = "Custom key stores are not planned: key material lives under th
 UNSUPPORTED: Final[dict[str, str]] = {
     "ConnectCustomKeyStore": _STORES,
     "CreateCustomKeyStore": _STORES,
-    "CreateGrant": _CAPABILITY,
     "Decapsulate": _CAPABILITY,
     "DeleteCustomKeyStore": _STORES,
     "DeleteImportedKeyMaterial": _CAPABILITY,
@@ -58,12 +62,8 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "GetParametersForImport": _CAPABILITY,
     "GetPublicKey": _CAPABILITY,
     "ImportKeyMaterial": _CAPABILITY,
-    "ListGrants": _CAPABILITY,
     "ListKeyRotations": _CAPABILITY,
-    "ListRetirableGrants": _CAPABILITY,
     "ReplicateKey": _CAPABILITY,
-    "RetireGrant": _CAPABILITY,
-    "RevokeGrant": _CAPABILITY,
     "RotateKeyOnDemand": _CAPABILITY,
     "Sign": _CAPABILITY,
     "UpdateCustomKeyStore": _STORES,

@@ -296,7 +296,7 @@ def _retire_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
 def _may_retire(call: Call, grant: Grant) -> bool:
     """True for the retiring principal, the grantee where the grant says so, and the root user of the account
     that made the grant."""
-    names = grantees_of(call.principal)
+    names = [name for name in grantees_of(call.principal) if name is not None]
     if grant.retiring in names or (call.principal.is_root and call.account_id == grant.issuing_account):
         return True
     return "RetireGrant" in grant.operations and grant.grantee in names
