@@ -32,11 +32,13 @@ from strongroom.keys.ciphertext import Ciphertext, parse_ciphertext
 from strongroom.keys.policies import secretsmanager_key_policy
 from strongroom.keys.records import Alias, KmsKey
 from strongroom.keys.reference import KeyRef, parse_key_ref
+from strongroom.keys.specs import SYMMETRIC
 from strongroom.keys.states import ENABLED, is_gone
 from strongroom.names import AccountId, Arn, Region, kms_alias_arn
 from strongroom.operations import authorize
 from strongroom.operations.call import Call, ConditionContext, Target
 from strongroom.operations.kms.material import KeyMemory, decrypt, new_key, seal_blob
+from strongroom.operations.kms.messages import NO_ASYMMETRIC_DATA_KEY
 from strongroom.operations.kms.resolution import absent_target, find_key, key_target
 from strongroom.ports import ALIASES, KMS_KEYS, ReadUnit, WriteUnit, account_region
 from strongroom.secret.records import SecretVersion
@@ -107,6 +109,7 @@ def seal_value(
         InvalidParameterException: `kms_key_id` cannot name a key of this region.
         AccessDeniedException: policies do not let the caller use the key.
         ResourceNotFoundException: no such key, in the caller's own account.
+        InvalidParameterException: an asymmetric or HMAC key.
         EncryptionFailure: the key is disabled or pending deletion.
     """
     context = _encryption_context(secret_arn, version_id)
@@ -297,6 +300,8 @@ def _sealing_key(use: _KeyUse, unit: WriteUnit, kms_key_id: str | None, *actions
         use.require_absent(ref, *actions)
         raise ResourceNotFoundException(NO_SUCH_KEY)
     use.require(key, *actions)
+    if key.spec != SYMMETRIC:
+        raise InvalidParameterException(NO_ASYMMETRIC_DATA_KEY)
     if key.state != ENABLED:
         raise EncryptionFailure(CANNOT_ENCRYPT)
     return key

@@ -36,6 +36,7 @@ from strongroom.operations.kms.material import decrypt
 from strongroom.ports import KMS_KEYS, account_region
 from strongroom.secret.records import SecretVersion
 from strongroom.secret.value import SecretValue
+from support.key_pairs import a_key
 from support.key_room import (
     ACCOUNT,
     DAY,
@@ -310,6 +311,26 @@ def test_text_that_is_not_utf_8_is_damage(room: KeyRoom) -> None:
     refusal = refused_opening(room, stored(sealed, envelope=wrong), DecryptionFailure)
     assert refusal.message == CANNOT_DECRYPT
     assert isinstance(refusal.__cause__, IntegrityError)
+
+
+@pytest.mark.parametrize(
+    ("spec", "usage"),
+    [
+        ("RSA_2048", "ENCRYPT_DECRYPT"),
+        ("ECC_NIST_P256", "SIGN_VERIFY"),
+        ("HMAC_256", "GENERATE_VERIFY_MAC"),
+    ],
+)
+def test_only_symmetric_keys_wrap_data_keys(room: KeyRoom, spec: str, usage: str) -> None:
+    key_id = a_key(room, spec, usage).key_id
+    told = "Cannot generate a data key with an asymmetric KMS key"
+    assert refused_sealing(room, key_id, InvalidParameterException) == told
+    call = room.call("CreateSecret", service="secretsmanager")
+    with pytest.raises(InvalidParameterException) as refused:
+        validate_key_access(
+            call, room.unit, secret_arn=SECRET_ARN, region=REGION, account_id=ACCOUNT, kms_key_id=key_id
+        )
+    assert refused.value.message == told
 
 
 @pytest.mark.parametrize("put_out", [keys.DISABLE_KEY, keys.SCHEDULE_KEY_DELETION])

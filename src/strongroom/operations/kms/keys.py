@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
+from strongroom.crypto.private_keys import PrivateKeyHandle
 from strongroom.errors import (
     UnsupportedOperationException,
     ValidationException,
@@ -15,6 +17,14 @@ from strongroom.errors import (
 from strongroom.keys import states
 from strongroom.keys.policies import default_key_policy
 from strongroom.keys.records import KmsKey
+from strongroom.keys.specs import (
+    ALGORITHM_MEMBERS,
+    ENCRYPT_DECRYPT,
+    KEY_SPECS,
+    SYMMETRIC,
+    algorithms,
+    is_key_pair,
+)
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.material import new_key
@@ -24,9 +34,11 @@ from strongroom.operations.kms.resolution import managed, note_key, on_key, pres
 from strongroom.operations.kms.tags import tag_context, tagged
 from strongroom.ports import KMS_KEYS, ReadUnit, WriteUnit, account_region
 
-SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
-ENCRYPT_DECRYPT: Final = "ENCRYPT_DECRYPT"
-ONLY_SYMMETRIC: Final = "KeySpec {spec} is not supported; the only supported key spec is SYMMETRIC_DEFAULT."
+NO_SUCH_SPEC: Final = "KeySpec {spec} is not supported."
+ONE_SPEC: Final = (
+    "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is "
+    "deprecated."
+)
 ONLY_AWS_KMS: Final = "Key origin {origin} is not supported; the only supported origin is AWS_KMS."
 NO_MULTI_REGION: Final = "Multi-Region keys are not supported."
 NO_CUSTOM_STORE: Final = "Custom key stores are not supported."
@@ -47,10 +59,11 @@ def key_metadata(key: KmsKey) -> dict[str, Any]:
         "KeyManager": key.manager,
         "CustomerMasterKeySpec": key.spec,
         "KeySpec": key.spec,
-        "EncryptionAlgorithms": [key.spec],
         "MultiRegion": key.multi_region,
-        "CurrentKeyMaterialId": key.materials[-1].material_id,
+        ALGORITHM_MEMBERS[key.usage]: list(algorithms(key.spec, key.usage)),
     }
+    if key.spec == SYMMETRIC and key.materials:
+        metadata["CurrentKeyMaterialId"] = key.materials[-1].material_id
     if key.deletion_at is not None:
         metadata["DeletionDate"] = key.deletion_at
     return metadata
@@ -70,8 +83,14 @@ def _create_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
     return (Target("kms:CreateKey", "*", call.account_id, context=context),)
 
 
+def prepare_create_key(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], PrivateKeyHandle] | None:
+    """An RSA key pair takes up to seconds to make; others are made with the key."""
+    spec, _ = _verify_spec(authorized.request)
+    return partial(PrivateKeyHandle.generate, spec) if spec.startswith("RSA_") else None
+
+
 def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
-    """Save a new, enabled, symmetric key.
+    """Save a new, enabled key.
 
     Raises:
         ValidationException: KeyUsage is absent or does not fit the key spec.
@@ -79,13 +98,7 @@ def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]
         TagException, LimitExceededException, MalformedPolicyDocumentException: see tags and policies.
     """
     call, request = authorized.call, authorized.request
-    spec, usage = _spec(request), request.get("KeyUsage")
-    if spec != SYMMETRIC:
-        if usage is None:
-            raise ValidationException(messages.KEY_USAGE_REQUIRED)
-        raise UnsupportedOperationException(ONLY_SYMMETRIC.format(spec=spec))
-    if usage not in (None, ENCRYPT_DECRYPT):
-        raise ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+    spec, usage = _verify_spec(request)
     if request.get("CustomKeyStoreId") is not None or request.get("XksKeyId") is not None:
         raise UnsupportedOperationException(NO_CUSTOM_STORE)
     origin = request.get("Origin", "AWS_KMS")
@@ -101,6 +114,9 @@ def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]
         now=call.received_at,
         entropy=call.resources.entropy,
         root_key=call.resources.root_key,
+        spec=spec,
+        usage=usage,
+        private_key=_private_key(call, spec),
     )
     key = msgspec.structs.replace(
         key, description=request.get("Description", ""), tags=tagged({}, request.get("Tags") or ())
@@ -109,6 +125,30 @@ def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]
         verify_key_policy(call, unit, key, policy, bypass=bool(request.get("BypassPolicyLockoutSafetyCheck")))
     unit.save(KMS_KEYS, note_key(call, key))
     return {"KeyMetadata": key_metadata(key)}
+
+
+def _verify_spec(request: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the spec and usage of the key a request asks for."""
+    if "KeySpec" in request and "CustomerMasterKeySpec" in request:
+        raise ValidationException(ONE_SPEC)
+    spec, usage = _spec(request), request.get("KeyUsage")
+    if usage is None:
+        if spec != SYMMETRIC:
+            raise ValidationException(messages.KEY_USAGE_REQUIRED)
+        usage = ENCRYPT_DECRYPT
+    if spec not in KEY_SPECS:
+        raise UnsupportedOperationException(NO_SUCH_SPEC.format(spec=spec))
+    if not algorithms(spec, usage):
+        raise ValidationException(messages.incompatible_usage(usage, spec))
+    return spec, usage
+
+
+def _private_key(call: Call, spec: str) -> PrivateKeyHandle | None:
+    """Return the private key of a new asymmetric key, made before or here; None for other specs."""
+    if not is_key_pair(spec):
+        return None
+    made = call.prepared
+    return made if isinstance(made, PrivateKeyHandle) else PrivateKeyHandle.generate(spec)
 
 
 def describe_key(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
@@ -213,10 +253,15 @@ CREATE_KEY = Operation(
     unit=Unit.WRITE,
     targets=_create_targets,
     handle=create_key,
+    prepare=prepare_create_key,
     read_only=False,
     deviations=(
-        "Only symmetric encryption keys (SYMMETRIC_DEFAULT, AWS_KMS origin, single-Region) can be made; "
-        "other specs, origins and stores answer UnsupportedOperationException.",
+        "Key specs SM2 (AWS has it in China only) and ML_KEM_512, ML_KEM_768 and ML_KEM_1024 answer "
+        "UnsupportedOperationException.",
+        "Keys of spec ECC_NIST_EDWARDS25519 sign with ED25519_SHA_512 only: the cryptographic library has no "
+        "Ed25519ph, so ED25519_PH_SHA_512 is not listed and answers InvalidKeyUsageException.",
+        "Only single-Region keys of origin AWS_KMS can be made; other origins and stores answer "
+        "UnsupportedOperationException.",
         "Principals named in a key policy are not checked for existence.",
     ),
 )

@@ -107,10 +107,59 @@ def test_create_key_keeps_description_policy_and_tags(room: KeyRoom) -> None:
             id="RSA without usage",
         ),
         pytest.param(
-            {"CustomerMasterKeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"},
+            {"CustomerMasterKeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"},
             UnsupportedOperationException,
-            "KeySpec RSA_2048 is not supported; the only supported key spec is SYMMETRIC_DEFAULT.",
-            id="RSA",
+            "KeySpec SM2 is not supported.",
+            id="SM2",
+        ),
+        pytest.param(
+            {"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"},
+            UnsupportedOperationException,
+            "KeySpec ML_KEM_768 is not supported.",
+            id="ML-KEM",
+        ),
+        pytest.param(
+            {"KeySpec": "HMAC_256", "CustomerMasterKeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
+            ValidationException,
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec "
+            "is deprecated.",
+            id="both names of the spec",
+        ),
+        pytest.param(
+            {"KeySpec": "HMAC_256"},
+            ValidationException,
+            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",
+            id="HMAC without usage",
+        ),
+        pytest.param(
+            {"KeySpec": "HMAC_256", "KeyUsage": "ENCRYPT_DECRYPT"},
+            ValidationException,
+            "KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec HMAC_256",
+            id="HMAC to encrypt",
+        ),
+        pytest.param(
+            {"KeySpec": "RSA_2048", "KeyUsage": "KEY_AGREEMENT"},
+            ValidationException,
+            "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048",
+            id="RSA to agree",
+        ),
+        pytest.param(
+            {"KeySpec": "ECC_NIST_P256", "KeyUsage": "ENCRYPT_DECRYPT"},
+            ValidationException,
+            "KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec ECC_NIST_P256",
+            id="curve to encrypt",
+        ),
+        pytest.param(
+            {"KeySpec": "ECC_SECG_P256K1", "KeyUsage": "KEY_AGREEMENT"},
+            ValidationException,
+            "KeyUsage KEY_AGREEMENT is not compatible with KeySpec ECC_SECG_P256K1",
+            id="SECG curve to agree",
+        ),
+        pytest.param(
+            {"KeySpec": "ML_DSA_44", "KeyUsage": "GENERATE_VERIFY_MAC"},
+            ValidationException,
+            "KeyUsage GENERATE_VERIFY_MAC is not compatible with KeySpec ML_DSA_44",
+            id="ML-DSA for codes",
         ),
         pytest.param(
             {"KeyUsage": "GENERATE_VERIFY_MAC"},
