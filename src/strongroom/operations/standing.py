@@ -30,7 +30,8 @@ class Standing(msgspec.Struct, frozen=True, eq=False):
     boundary: LabelledPolicy | None = None
     session: tuple[LabelledPolicy, ...] | None = None
     readable: bool = True
-    """False: a policy that belongs here is missing or does not parse, and might have held a Deny."""
+    """False: a policy that belongs here is missing or does not parse, and might have held a Deny; or the user
+    or role itself has gone."""
 
 
 _NOTHING: Final = Standing()
@@ -135,6 +136,16 @@ def _entity(unit: ReadUnit, principal: Principal) -> User | Role | None:
     return None
 
 
+def _stands_for_an_entity(principal: Principal) -> bool:
+    """True when the caller is a user or a session of a user or role, whose record must be there."""
+    match principal.type:
+        case PrincipalType.USER | PrincipalType.ASSUMED_ROLE:
+            return True
+        case PrincipalType.FEDERATED_USER:
+            return principal.issuer_id is not None
+    return False
+
+
 def _managed_arns(
     entity: User | Role | None, groups: Iterable[Group | None], principal: Principal
 ) -> Iterator[Arn]:
@@ -152,6 +163,9 @@ def _compiled(principal: Principal, sources: _Sources) -> Standing:
     if None in sources.groups or None in sources.managed:
         return _UNREADABLE
     entity = sources.entity
+    if entity is None and _stands_for_an_entity(principal):
+        # SECURITY: no resource policy lets in who is no more, whatever still remembers its credentials.
+        return _UNREADABLE
     managed = {each.arn: each.document for each in sources.managed if each is not None}
     documents: list[tuple[str, str]] = []
     for holder in (entity, *sources.groups):
