@@ -23,7 +23,7 @@ from strongroom.identity.records import Group, ManagedPolicy, Role, User
 from strongroom.names import AccountId, Arn, is_account_id, parse_arn
 from strongroom.operations.call import AuthorizedCall, Call, ConditionContext, Target, Targets
 from strongroom.operations.iam import policy_messages
-from strongroom.operations.iam.resolution import resource_tags
+from strongroom.operations.iam.entities import resource_tags
 from strongroom.policy.document import MANAGED_POLICY_SIZE, PolicyKind, PolicySyntaxError, fits, parse_policy
 from strongroom.ports import GROUPS, MANAGED_POLICIES, ROLES, USERS, ReadUnit
 
