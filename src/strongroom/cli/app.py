@@ -28,8 +28,10 @@ app = typer.Typer(
     help="The AWS Secrets Manager you run yourself.",
 )
 account_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Accounts of a data directory.")
+oidc_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="OpenID Connect providers.")
 trail_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The audit trail.")
 app.add_typer(account_app, name="account")
+app.add_typer(oidc_app, name="oidc")
 app.add_typer(trail_app, name="trail")
 
 
@@ -184,6 +186,37 @@ def account_create(
             )
         )
     _print_credentials(made, region, as_json=as_json)
+
+
+@oidc_app.command("keys")
+def oidc_keys(
+    provider_arn: Annotated[str, typer.Argument(help="As CreateOpenIDConnectProvider answered it.")],
+    jwks: Annotated[
+        Path | None,
+        typer.Option("--jwks", help="A JSON Web Key Set of public keys.", exists=True, dir_okay=False),
+    ] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Forget a given set; keys are fetched from the issuer.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Verify a provider's tokens by the keys given, not by fetched ones; a running server does so at once."""
+    if (jwks is None) is not fetch:
+        raise typer.BadParameter("give either --jwks FILE or --fetch")
+    from strongroom.cli.providers import set_provider_keys
+    from strongroom.identity.oidc import KeySetError
+    from strongroom.names import Arn
+
+    with refusals():
+        try:
+            key_set = None if jwks is None else jwks.read_text(encoding="utf-8", errors="replace")
+            count = set_provider_keys(data_dir or default_data_dir(), Arn(provider_arn), key_set)
+        except KeySetError as error:
+            raise typer.BadParameter(str(error), param_hint="--jwks") from error
+    if jwks is None:
+        typer.echo("Keys are fetched from the issuer.")
+    else:
+        typer.echo(f"Tokens are verified by {count} given key{'' if count == 1 else 's'}.")
 
 
 @trail_app.command("verify")
