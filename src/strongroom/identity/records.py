@@ -13,11 +13,27 @@ import msgspec
 from strongroom.names import AccountId, Arn
 
 
+class PasswordPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What UpdateAccountPasswordPolicy set; the defaults are AWS's for what it left out."""
+
+    minimum_length: int = 6
+    require_symbols: bool = False
+    require_numbers: bool = False
+    require_uppercase: bool = False
+    require_lowercase: bool = False
+    users_may_change: bool = False
+    maximum_age_days: int | None = None
+    reuse_prevention: int | None = None
+    hard_expiry: bool = False
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     account_id: AccountId
     created_at: dt.datetime
     alias: str | None = None
     """Its one account alias (CreateAccountAlias)."""
+    password_policy: PasswordPolicy | None = None
+    """None: AWS's default policy (`identity/passwords`)."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
