@@ -228,6 +228,11 @@ def principal_names(element: Any) -> list[str]:
     return [name for names in element.values() for name in listed(names)]
 
 
+def unreadable(name: str) -> bool:
+    """A group, or a name with a wildcard in it: nobody can tell whom it means."""
+    return ":group/" in name or ("*" in name and name != "*")
+
+
 def names_account(names: Sequence[str], account: str) -> bool:
     return bool(account) and (account in names or f"arn:aws:iam::{account}:root" in names)
 
@@ -244,10 +249,13 @@ def strength(names: Sequence[str], request: OracleRequest) -> int:
 def caller_fits(statement: Document, request: OracleRequest) -> int:
     """How strongly a statement's principal meets the caller, 0 to 3."""
     if "Principal" in statement:
-        return strength(principal_names(statement["Principal"]), request)
+        names = principal_names(statement["Principal"])
+        if statement["Effect"] == "Deny" and any(unreadable(each) for each in names):
+            return 3
+        return strength(names, request)
     names = principal_names(statement["NotPrincipal"])
     if statement["Effect"] == "Allow":
-        return 0 if strength(names, request) else 3
+        return 0 if strength(names, request) or any(unreadable(each) for each in names) else 3
     if "*" in names:
         return 0
     if not request.account:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from strongroom.policy.document import PolicyKind, parse_policy
 from strongroom.policy.evaluation import (
     AccessRequest,
-    Caller,
     CallerType,
     Decision,
     LabelledPolicy,
@@ -36,7 +35,8 @@ from support.policies import (
     deny,
     labelled,
 )
-from support.policy_oracle import OracleRequest, OracleSet, oracle
+from support.policy_oracle import OracleSet, oracle
+from support.policy_vectors import oracle_request
 
 CALLERS = [ROOT, ANN, APP, FED, ROOT_FED, OTHER_ROOT, OTHER_ANN, OTHER_APP, SERVICE]
 NAMES = ["*", ACCOUNT, OTHER, ROOT.arn, ANN.arn, ANN.principal_id, APP.arn, str(APP.role_arn), FED.arn]
@@ -161,27 +161,6 @@ def policy_set(given: OracleSet) -> PolicySet:
         service_control=compiled(given.service_control),
         resource_control=compiled(given.resource_control, resource),
         resource_delegates_to_account=given.delegates,
-    )
-
-
-def oracle_request(request: AccessRequest) -> OracleRequest:
-    caller: Caller = request.principal
-    itself = [] if caller.type is CallerType.ROOT else [caller.arn]
-    if caller.type is CallerType.USER:
-        itself.append(caller.principal_id)
-    behind = [each for each in (caller.role_arn, caller.issuer_arn, caller.issuer_id) if each]
-    if caller.type is CallerType.ASSUMED_ROLE:
-        behind.append(caller.principal_id.split(":")[0])
-    root_made = caller.issuer_arn is not None and caller.issuer_arn.endswith(":root")
-    return OracleRequest(
-        action=request.action,
-        resource=request.resource,
-        caller_type="RootFederated" if root_made else caller.type.value,
-        account=caller.account_id,
-        itself=itself,
-        behind=[] if root_made else behind,
-        resource_account=request.resource_account,
-        context=request.context,
     )
 
 
