@@ -68,9 +68,9 @@ def incompatible_algorithm(algorithm: str, spec: str) -> str:
     return f"Algorithm {algorithm} is incompatible with key spec {spec}."
 
 
-def digest_length(algorithm: str) -> str:
-    """[3] recorded by localstack."""
-    return f"Digest is invalid length for algorithm {algorithm}."
+def message_length(what: str, algorithm: str) -> str:
+    """[3] recorded by localstack for digests."""
+    return f"{what} is invalid length for algorithm {algorithm}."
 
 
 def plaintext_too_long(algorithm: str, spec: str, limit: int) -> str:
@@ -83,9 +83,9 @@ def incompatible_usage(usage: str, spec: str) -> str:
     return f"KeyUsage {usage} is not compatible with KeySpec {spec}"
 
 
-def incompatible_message_type(message_type: str, algorithm: str) -> str:
-    """Sign, Verify; not established [11]."""
-    return f"Message type {message_type} is incompatible with algorithm {algorithm}."
+def incompatible_message_type(message_type: str, what: str) -> str:
+    """Sign, Verify; `what` is the algorithm or the key spec. Not established [11]."""
+    return f"Message type {message_type} is incompatible with {what}."
 
 
 def invalid_key_id(text: str) -> str:
