@@ -45,6 +45,14 @@ class AccessDeniedException(ServiceError):
     """Policies do not allow the call."""
 
 
+class InvalidParameterValueException(ServiceError):
+    """A member's value is not among those that make sense here (STS: tags of a session)."""
+
+
+class ExpiredWebIdentityTokenException(ServiceError):
+    """The web identity token has expired; STS's ExpiredTokenException, which has its own code and status."""
+
+
 class MissingAuthenticationTokenException(ServiceError):
     """The call is not signed at all."""
 

@@ -106,6 +106,10 @@ def assumed_role_arn(account_id: str, role_name: str, session_name: str) -> Arn:
     return Arn(f"arn:aws:sts::{account_id}:assumed-role/{role_name}/{session_name}")
 
 
+def federated_user_arn(account_id: str, name: str) -> Arn:
+    return Arn(f"arn:aws:sts::{account_id}:federated-user/{name}")
+
+
 def policy_arn(account_id: str, path: str, policy_name: str) -> Arn:
     """`account_id` is `aws` for AWS managed policies."""
     return Arn(f"arn:aws:iam::{account_id}:policy{path}{policy_name}")

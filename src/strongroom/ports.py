@@ -54,6 +54,26 @@ class RootKey(Protocol):
         ...
 
 
+class IssuerKeys(Protocol):
+    """The keys of identity providers, as they publish them. Threads share it."""
+
+    def keys(self, url: str, key_id: str | None) -> str | None:
+        """Return the provider's JSON Web Key Set as it is remembered; None: `fetch` it first.
+
+        `url` is the provider's host and path; `key_id` the key that is wanted: a set without it is given out
+        only if it was fetched a moment ago.
+        """
+        ...
+
+    def fetch(self, url: str) -> None:
+        """Ask the provider for its keys and remember them; blocks for some seconds at most.
+
+        Raises:
+            IDPCommunicationErrorException: it did not answer, or not as it has to.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[R]):
     """A collection of small records in the store.
@@ -304,6 +324,7 @@ __all__ = [
     "AccountId",
     "Clock",
     "Entropy",
+    "IssuerKeys",
     "Kind",
     "ReadUnit",
     "Region",

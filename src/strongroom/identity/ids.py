@@ -6,6 +6,7 @@ Every function takes the randomness it needs, so that the result follows from it
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +17,7 @@ GROUP_ID_PREFIX: Final = "AGPA"
 ROLE_ID_PREFIX: Final = "AROA"
 POLICY_ID_PREFIX: Final = "ANPA"
 ACCESS_KEY_ID_PREFIX: Final = "AKIA"
+TEMPORARY_ACCESS_KEY_ID_PREFIX: Final = "ASIA"
 SECRET_ACCESS_KEY_LENGTH: Final = 40
 
 USER_ID_RANDOM_BYTES: Final = 11
@@ -23,8 +25,12 @@ GROUP_ID_RANDOM_BYTES: Final = 11
 ROLE_ID_RANDOM_BYTES: Final = 11
 POLICY_ID_RANDOM_BYTES: Final = 11
 ACCESS_KEY_ID_RANDOM_BYTES: Final = 10
+TEMPORARY_ACCESS_KEY_ID_RANDOM_BYTES: Final = 5
 SECRET_ACCESS_KEY_RANDOM_BYTES: Final = 30
 
+_ACCOUNT_SHIFT: Final = 39
+_ACCOUNT_MASK: Final = (1 << 40) - 1
+_TEMPORARY: Final = re.compile("ASIA[A-Z2-7]{16}")
 _LOWEST_RANDOM_ACCOUNT: Final = 10**11
 _RANDOM_ACCOUNTS: Final = 9 * 10**11
 
@@ -66,6 +72,26 @@ def access_key_id(randomness: bytes) -> str:
     """Return AKIA and 16 characters of A-Z2-7, of ACCESS_KEY_ID_RANDOM_BYTES random bytes."""
     _expect(randomness, ACCESS_KEY_ID_RANDOM_BYTES)
     return ACCESS_KEY_ID_PREFIX + base64.b32encode(randomness).decode()
+
+
+def temporary_access_key_id(account: AccountId, randomness: bytes) -> str:
+    """Return ASIA and 16 characters of A-Z2-7 that hold the account where AWS's ids hold it.
+
+    80 bits: a one, 40 bits of account, 39 of the TEMPORARY_ACCESS_KEY_ID_RANDOM_BYTES random bytes. That is
+    too few to tell sessions apart for ever; what makes a session's key its own is its token.
+    """
+    _expect(randomness, TEMPORARY_ACCESS_KEY_ID_RANDOM_BYTES)
+    number = 1 << 79 | int(account) << _ACCOUNT_SHIFT | int.from_bytes(randomness) >> 1
+    return TEMPORARY_ACCESS_KEY_ID_PREFIX + base64.b32encode(number.to_bytes(10)).decode()
+
+
+def account_of_temporary(key_id: str) -> AccountId | None:
+    """Return the account that stands in a temporary access key's id; None when it is not such an id."""
+    if _TEMPORARY.fullmatch(key_id) is None:
+        return None
+    number = int.from_bytes(base64.b32decode(key_id[len(TEMPORARY_ACCESS_KEY_ID_PREFIX) :]))
+    account = number >> _ACCOUNT_SHIFT & _ACCOUNT_MASK
+    return AccountId(f"{account:012}") if number >> 79 and account < 10**12 else None
 
 
 def secret_access_key(randomness: bytes) -> str:

@@ -51,7 +51,14 @@ class Principal:
     """Managed policies given when the session was made; they count as they are at each call."""
     source_identity: str | None = None
     provider: str | None = None
-    """Sessions of a web identity: the provider's host and path."""
+    """WEB_IDENTITY, and sessions such a caller made: the identity provider's ARN."""
+    transitive_tag_keys: tuple[str, ...] = ()
+    """Keys of session tags that go on to the sessions this one makes."""
+
+    @property
+    def is_temporary(self) -> bool:
+        """True when it signs with temporary credentials."""
+        return self.token_issued_at is not None
 
     @property
     def is_root(self) -> bool:
@@ -60,6 +67,13 @@ class Principal:
 
 def user_identity(principal: Principal) -> dict[str, object]:
     """Return the userIdentity of an audit record (fact sheet cloudtrail section 2)."""
+    if principal.type is PrincipalType.WEB_IDENTITY:
+        return {
+            "type": _RECORDED_TYPES[principal.type],
+            "principalId": principal.principal_id,
+            "userName": principal.user_name,
+            "identityProvider": principal.provider,
+        }
     identity: dict[str, object] = {
         "type": _RECORDED_TYPES[principal.type],
         "principalId": principal.principal_id,
@@ -70,13 +84,45 @@ def user_identity(principal: Principal) -> dict[str, object]:
     if principal.user_name is not None:
         identity["userName"] = principal.user_name
     if principal.token_issued_at is not None:
-        identity["sessionContext"] = {
-            "attributes": {
-                "creationDate": principal.token_issued_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "mfaAuthenticated": "false",
-            }
-        }
+        identity["sessionContext"] = _session_context(principal, principal.token_issued_at)
     return identity
+
+
+def _session_context(principal: Principal, issued_at: dt.datetime) -> dict[str, object]:
+    context: dict[str, object] = {}
+    if principal.type is PrincipalType.ASSUMED_ROLE and principal.role_arn is not None:
+        context["sessionIssuer"] = _issuer("Role", principal.role_id, principal.role_arn, principal)
+    elif principal.type is PrincipalType.FEDERATED_USER and principal.issuer_arn is not None:
+        if principal.issuer_id is None:
+            context["sessionIssuer"] = {
+                "type": "Root",
+                "principalId": principal.account_id,
+                "arn": principal.issuer_arn,
+                "accountId": principal.account_id,
+            }
+        else:
+            context["sessionIssuer"] = _issuer(
+                "IAMUser", principal.issuer_id, principal.issuer_arn, principal
+            )
+    if principal.provider is not None:
+        context["webIdFederationData"] = {"federatedProvider": principal.provider, "attributes": {}}
+    context["attributes"] = {
+        "creationDate": issued_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "mfaAuthenticated": "false",
+    }
+    if principal.source_identity is not None:
+        context["sourceIdentity"] = principal.source_identity
+    return context
+
+
+def _issuer(kind: str, issuer_id: str | None, arn: Arn, principal: Principal) -> dict[str, object]:
+    return {
+        "type": kind,
+        "principalId": issuer_id,
+        "arn": arn,
+        "accountId": principal.account_id,
+        "userName": arn.rpartition("/")[2],
+    }
 
 
 _RECORDED_TYPES: Final = {

@@ -87,7 +87,7 @@ def authorize(call: Call, unit: ReadUnit, targets: Sequence[Target]) -> Authoriz
             decisions.append(decision)
             continue
         request = _request(call, target, _keys(call, target))
-        error = AccessDeniedException(denial_message(request, decision, target.shown_as))
+        error = AccessDeniedException(target.denial or denial_message(request, decision, target.shown_as))
         if not target.optional:
             raise error
         refused.append((target, error))

@@ -12,7 +12,7 @@ import msgspec
 
 from strongroom.identity.principal import Principal
 from strongroom.names import AccountId, Region
-from strongroom.ports import Entropy, ReadUnit, RootKey, Store
+from strongroom.ports import Entropy, IssuerKeys, ReadUnit, RootKey, Store
 
 if TYPE_CHECKING:
     from strongroom.policy.evaluation import Decision
@@ -42,6 +42,8 @@ class Resources(msgspec.Struct, frozen=True, eq=False):
     """Opaque per-process memory of `operations/authorize`; None: every decision is made afresh."""
     standing_memory: Any = None
     """Opaque per-process memory of `operations/standing`; None: policies are collected for every decision."""
+    issuers: IssuerKeys | None = None
+    """None: keys of identity providers are not fetched."""
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
@@ -62,11 +64,14 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     """Condition keys of the request itself (aws:SourceIp, aws:PrincipalArn, …)."""
     endpoint_policy: str | None = None
     """Policy of the VPC endpoint the call came through (`server/settings`), if that has one."""
+    identified: Any = None
+    """What the caller was identified by, where the operation takes no signature (`Identified.evidence`)."""
     prepared: Any = None
     """What the operation's `prepare` had done on a worker thread; None when it asked for nothing."""
     details: dict[str, Any] = {}
     """What the handler wants in its audit record beyond the request: `resources` (list of
-    {accountId,type,ARN}), `extra_events` (one per secret of a batch: see audit.event)."""
+    {accountId,type,ARN}), `response_elements` (of a read that gives out something to be known again by,
+    without what is secret of it), `extra_events` (one per secret of a batch: see audit.event)."""
 
     @property
     def account_id(self) -> AccountId:
@@ -99,6 +104,8 @@ class Target(msgspec.Struct, frozen=True, eq=False):
     owner_account: AccountId
     shown_as: str = ""
     """How a denial names the resource: what the caller sent. Empty: `resource`."""
+    denial: str = ""
+    """The whole text of a denial, where AWS gives no reason (roles). Empty: the usual text."""
     record: Any = None
     """The stored Secret, KmsKey or User; None when absent (authorization comes before 'not found')."""
     resource_policies: tuple[ResourcePolicy, ...] = ()
@@ -132,6 +139,38 @@ class AuthorizedCall(msgspec.Struct, frozen=True, eq=False):
         return self.targets[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Whom a call without a signature comes from."""
+
+    principal: Principal
+    evidence: Any
+    """What it was established by, for `targets` and the handler: `call.identified`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Slow work outside of the store that has to be done before a caller can be identified."""
+
+    key: str
+    """Calls that want the same work share it."""
+    work: Callable[[], None]
+    """Runs on a worker thread; what it brings is remembered for `identify` to find."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """How the caller of an operation is known that takes no signature: by what the request itself proves.
+
+    Each function gets the decoded request.
+    """
+
+    account: Callable[[Mapping[str, Any], ReadUnit], AccountId | None]
+    """The account that is to hear of the call, whoever made it."""
+    errand: Callable[[Mapping[str, Any], ReadUnit, Resources], Errand | None]
+    identify: Callable[[Mapping[str, Any], ReadUnit, Resources, dt.datetime], Identified]
+
+
 Targets = Callable[[Call, ReadUnit], Sequence[Target]]
 Handler = Callable[[AuthorizedCall, Any], "Mapping[str, Any] | None"]
 """Second argument: the ReadUnit, or for Unit.WRITE the WriteUnit. Returns the response's members, absent
@@ -158,6 +197,8 @@ class Operation:
     """Only for work that would hold up the event loop or the writer for milliseconds."""
     read_only: bool = True
     """The audit record's readOnly."""
+    identification: Identification | None = None
+    """None: the call has to be signed."""
     deviations: tuple[str, ...] = ()
     """Where we knowingly differ from AWS or decided what AWS does not document: one sentence each; the
     compatibility page prints them."""

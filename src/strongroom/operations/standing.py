@@ -93,7 +93,11 @@ def standing_of(call: Call, unit: ReadUnit) -> Standing:
     if not isinstance(memory, StandingMemory):
         return _compiled(principal, _sources(unit, principal))
     # Records of one type of unit are objects of their own.
-    place = (type(unit), principal.access_key_id, principal.principal_id)
+    # SECURITY: ids of temporary keys are too short to tell all sessions apart.
+    place = (
+        type(unit), principal.access_key_id, principal.principal_id,
+        principal.session_policies, principal.session_policy_arns,
+    )  # fmt: skip
     mark = unit.mark
     known = memory.get(place)
     if known is not None and known.mark == mark and mark is not None:

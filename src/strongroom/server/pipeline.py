@@ -26,10 +26,19 @@ from strongroom.errors import (
 )
 from strongroom.names import Region, parse_arn
 from strongroom.operations.authorize import authorize
-from strongroom.operations.call import Call, Operation, Resources, Target, Unit
+from strongroom.operations.call import (
+    Call,
+    Errand,
+    Identification,
+    Operation,
+    Resources,
+    Target,
+    Unit,
+)
 from strongroom.operations.catalog import ServedService
+from strongroom.operations.sts.limits import verify_may_call
 from strongroom.ports import Clock, ReadUnit, Store, Trail, WriteUnit
-from strongroom.server.callers import Caller, Callers
+from strongroom.server.callers import Caller, Callers, described
 from strongroom.server.world import Uuids
 from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, fault_of, internal_fault
 from strongroom.wire.http import HttpRequest, HttpResponse
@@ -49,6 +58,7 @@ _RESOURCE_TYPES: Final[Mapping[str, str]] = {
     "secret": "AWS::SecretsManager::Secret",
     "key": "AWS::KMS::Key",
     "alias": "AWS::KMS::Alias",
+    "role": "AWS::IAM::Role",
     "user": "AWS::IAM::User",
 }
 
@@ -102,6 +112,8 @@ class Pipeline:
         self._callers = Callers(resources.root_key)
         self._uuids = Uuids()
         # Threads start with the first slow call; a few, so that making keys cannot take every core for long.
+        self._errands: dict[str, asyncio.Future[None]] = {}
+        self._messengers = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="errand")
         self._slow = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow")
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
@@ -109,6 +121,8 @@ class Pipeline:
         attempt = Attempt(request)
         try:
             route = self._route(attempt)
+            if attempt.declared is not None and attempt.declared.identification is not None:
+                await self._run_errand(attempt, route, attempt.declared.identification)
             if attempt.declared is not None and attempt.declared.prepare is not None:
                 await self._prepare(attempt, route)
             if attempt.declared is not None and attempt.declared.unit is Unit.WRITE:
@@ -137,40 +151,78 @@ class Pipeline:
 
     def _accept(self, attempt: Attempt, route: Route, unit: ReadUnit) -> Call:
         """Return the call, authenticated and decoded."""
-        request = attempt.request
         now = self._clock.now()
+        evidence: Any = None
+        # INVARIANT: without a signature only an operation goes on that declares how its caller is known.
+        if attempt.declared is not None and attempt.declared.identification is not None:
+            decoded = self._decoded(attempt, route, unit, attempt.declared.identification)
+            found = attempt.declared.identification.identify(decoded, unit, self._resources, now)
+            caller, evidence = described(found.principal, None), found.evidence
+            attempt.caller = caller
+        else:
+            caller = self._authenticated(attempt, route, unit, now)
+            decoded = self._decoded(attempt, route, unit, None)
+        return self._received(attempt, route, caller, decoded, evidence, now)
+
+    def _authenticated(self, attempt: Attempt, route: Route, unit: ReadUnit, now: dt.datetime) -> Caller:
+        """Return who signed the call."""
         claimed: Caller | None = None
 
-        def lookup(access_key_id: str) -> Credential | None:
+        def lookup(access_key_id: str, token: str | None) -> Credential | None:
             nonlocal claimed
-            claimed = self._callers.find(unit, access_key_id)
+            claimed = self._callers.find(unit, access_key_id, token)
             if claimed is None:
                 return None
             attempt.claimed_account = claimed.principal.account_id
             return claimed.credential
 
-        signature = verify(request, service=route.service.signing_name, lookup=lookup, now=now)
+        signature = verify(attempt.request, service=route.service.signing_name, lookup=lookup, now=now)
         caller = attempt.caller = claimed
         assert caller is not None  # noqa: S101 - nothing verifies without a credential
         attempt.region = signature.region
+        verify_may_call(caller.principal, route.service.name, route.operation)
+        return caller
+
+    def _decoded(
+        self, attempt: Attempt, route: Route, unit: ReadUnit, identification: Identification | None
+    ) -> Mapping[str, Any]:
+        """Return the request's members; for a call without signature, noting whom it concerns and where."""
+        request = attempt.request
         if attempt.declared is None:
             # A botocore newer than this program may know more operations.
             unsupported = self._catalog[route.service.name].unsupported
             reason = unsupported.get(route.operation, "It is newer than this server.")
             raise UnknownOperationException(f"{route.operation} is not supported here. {reason}")
         model = route.service.operations[route.operation]
+        if identification is not None:
+            attempt.region = GLOBAL_REGION
         if route.service.protocol == "json":
             decoded = model.decode(request.body)
         else:
             decoded = model.decode_query(route.parameters)
+        if identification is not None:
+            attempt.claimed_account = identification.account(decoded, unit) or ""
+        return decoded
+
+    def _received(
+        self,
+        attempt: Attempt,
+        route: Route,
+        caller: Caller,
+        decoded: Mapping[str, Any],
+        evidence: Any,
+        now: dt.datetime,
+    ) -> Call:
+        request = attempt.request
         call = attempt.call = Call(
             service=route.service.name,
             operation=route.operation,
             request=decoded,
             principal=caller.principal,
-            region=Region(signature.region),
+            region=Region(attempt.region),
             received_at=now,
             request_id=request.request_id,
+            identified=evidence,
             prepared=attempt.prepared,
             resources=self._resources,
             context={
@@ -178,11 +230,29 @@ class Pipeline:
                 "aws:SourceIp": request.source_ip,
                 "aws:SecureTransport": "true" if request.secure else "false",
                 "aws:UserAgent": request.headers.get("user-agent") or "",
-                "aws:RequestedRegion": signature.region,
+                "aws:RequestedRegion": attempt.region,
                 **_time_context(int(now.timestamp())),
             },
         )
         return call
+
+    async def _run_errand(self, attempt: Attempt, route: Route, identification: Identification) -> None:
+        """Have done what it takes to identify the caller (fetch an issuer's keys), once for all who wait."""
+
+        def ask(unit: ReadUnit) -> Errand | None:
+            decoded = self._decoded(attempt, route, unit, identification)
+            return identification.errand(decoded, unit, self._resources)
+
+        errand = self._store.read(ask)
+        if errand is None:
+            return
+        running = self._errands.get(errand.key)
+        if running is None:
+            loop = asyncio.get_running_loop()
+            running = self._errands[errand.key] = loop.run_in_executor(self._messengers, errand.work)
+            running.add_done_callback(lambda _: self._errands.pop(errand.key, None))
+        # One caller who hangs up does not take the errand from the others.
+        await asyncio.shield(running)
 
     async def _prepare(self, attempt: Attempt, route: Route) -> None:
         """Have the slow part of a call done on a worker thread, once policies allow the call.
@@ -271,6 +341,8 @@ class Pipeline:
         elements: Mapping[str, Any] | None = None
         if response is not None and model is not None and not read_only:
             elements = model.redact_response(response) or None
+        elif call is not None and error is None:
+            elements = call.details.get("response_elements")
         code = message = None
         if error is not None:
             fault = fault_of(error, service)

@@ -16,6 +16,7 @@ from strongroom.operations.datakeys import KeyMemory
 from strongroom.operations.standing import StandingMemory
 from strongroom.ports import Store, Trail
 from strongroom.rootkey import HeldRootKey
+from strongroom.server.issuers import FetchedIssuerKeys
 from strongroom.server.listener import Listener
 from strongroom.server.log import open_log
 from strongroom.server.pipeline import Pipeline
@@ -71,6 +72,7 @@ class Worker:
             key_memory=KeyMemory(),
             decision_memory=DecisionMemory(),
             standing_memory=StandingMemory(),
+            issuers=FetchedIssuerKeys(),
         )
         return Pipeline(
             models=self._models,

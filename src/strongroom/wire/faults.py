@@ -48,8 +48,10 @@ _JSON_STATUS: Final[Mapping[type[ServiceError], int]] = {
 _QUERY: Final[Mapping[type[ServiceError], tuple[str, int]]] = {
     errors.AccessDeniedException: ("AccessDenied", 403),
     errors.ExpiredTokenException: ("ExpiredToken", 403),
+    errors.ExpiredWebIdentityTokenException: ("ExpiredTokenException", 400),
     errors.IncompleteSignatureException: ("IncompleteSignature", 403),
     errors.InternalServiceError: ("InternalFailure", 500),
+    errors.InvalidParameterValueException: ("InvalidParameterValue", 400),
     errors.InvalidSignatureException: ("SignatureDoesNotMatch", 403),
     errors.MissingAuthenticationTokenException: ("MissingAuthenticationToken", 403),
     errors.RequestEntityTooLargeException: ("RequestEntityTooLarge", 413),

@@ -32,7 +32,7 @@ from strongroom.errors import (
 from strongroom.names import is_region
 from strongroom.wire.http import HttpRequest
 
-__all__ = ["Credential", "SigningKeys", "VerifiedSignature", "derive_signing_key", "verify"]
+__all__ = ["Credential", "SigningKey", "SigningKeys", "VerifiedSignature", "derive_signing_key", "verify"]
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 TERMINATOR: Final = "aws4_request"
@@ -147,10 +147,13 @@ def verify(
     request: HttpRequest,
     *,
     service: str,
-    lookup: Callable[[str], Credential | None],
+    lookup: Callable[[str, str | None], Credential | None],
     now: dt.datetime,
 ) -> VerifiedSignature:
     """Return the proof of who signed `request` for `service` (a signing name).
+
+    `lookup` is given the access key id and the session token, if there is one: temporary credentials are
+    found by both.
 
     Raises:
         MissingAuthenticationTokenException: it is not signed.
@@ -176,7 +179,7 @@ def verify(
     for name in _MUST_BE_SIGNED:
         if name in headers and name not in signed:
             raise InvalidSignatureException(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
-    credential = lookup(access_key_id)  # (10)
+    credential = lookup(access_key_id, claim.token)  # (10)
     # SECURITY: an unknown key costs the same derivation and comparison as a known one.
     known = credential if credential is not None and credential.active else None
     key = known.signing_key(date, region, service) if known is not None else _NOBODY(date, region, service)

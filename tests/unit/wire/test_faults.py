@@ -21,7 +21,9 @@ CLASSES = {
 }
 PLATFORM = {
     "AccessDeniedException",
+    "ExpiredWebIdentityTokenException",
     "IncompleteSignatureException",
+    "InvalidParameterValueException",
     "InvalidSignatureException",
     "MissingAuthenticationTokenException",
     "RequestEntityTooLargeException",
@@ -117,6 +119,8 @@ def test_json_faults(service: str, error: ServiceError, status: int, body: dict[
         ("iam", errors.UnrecognizedClientException("m"), "InvalidClientTokenId", 403, "Sender"),
         ("iam", errors.InvalidSignatureException("m"), "SignatureDoesNotMatch", 403, "Sender"),
         ("sts", errors.ExpiredTokenException("m"), "ExpiredToken", 403, "Sender"),
+        ("sts", errors.ExpiredWebIdentityTokenException("m"), "ExpiredTokenException", 400, "Sender"),
+        ("sts", errors.InvalidParameterValueException("m"), "InvalidParameterValue", 400, "Sender"),
         ("sts", errors.UnknownOperationException("m"), "InvalidAction", 400, "Sender"),
         ("sts", errors.ServiceUnavailableException("m"), "ServiceUnavailable", 503, "Receiver"),
     ],

@@ -73,7 +73,10 @@ def check(
 ) -> sigv4.VerifiedSignature:
     found = known or credential()
     return verify(
-        sent, service=service, lookup=lambda key: found if key == found.access_key_id else None, now=now
+        sent,
+        service=service,
+        lookup=lambda key, _: found if key == found.access_key_id else None,
+        now=now,
     )
 
 

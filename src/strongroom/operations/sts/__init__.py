@@ -1,28 +1,26 @@
-"""The operations of STS that exist, and the reason for each that does not yet."""
+"""The operations of STS that exist, and the reason for each that does not."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from strongroom.operations.call import Operation
-from strongroom.operations.sts import identities
+from strongroom.operations.sts import identities, roles, user_sessions, web_identity
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    roles.ASSUME_ROLE,
+    web_identity.ASSUME_ROLE_WITH_WEB_IDENTITY,
     identities.GET_ACCESS_KEY_INFO,
     identities.GET_CALLER_IDENTITY,
+    user_sessions.GET_FEDERATION_TOKEN,
+    user_sessions.GET_SESSION_TOKEN,
 )
 
-_ROLES: Final = "Comes with roles and temporary credentials."
-
 UNSUPPORTED: Final[dict[str, str]] = {
-    "AssumeRole": _ROLES,
-    "AssumeRoleWithSAML": "SAML federation is not planned; OpenID Connect comes with roles.",
-    "AssumeRoleWithWebIdentity": _ROLES,
+    "AssumeRoleWithSAML": "SAML federation is not planned; OpenID Connect tokens are taken.",
     "AssumeRoot": "There are no organizations here, and only their management account may call it.",
-    "DecodeAuthorizationMessage": "Comes with the explanation of denials.",
+    "DecodeAuthorizationMessage": "No answer of this server carries an encoded message.",
     "GetDelegatedAccessToken": "Delegation to product providers is not planned.",
-    "GetFederationToken": _ROLES,
-    "GetScopedCredentials": _ROLES,
-    "GetSessionToken": _ROLES,
+    "GetScopedCredentials": "Not planned: AssumeRole with a session policy narrows credentials as well.",
     "GetWebIdentityToken": "This server does not issue identity tokens for other services.",
 }

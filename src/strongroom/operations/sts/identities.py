@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from strongroom.errors import UnrecognizedClientException
+from strongroom.identity.ids import account_of_temporary
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
-from strongroom.ports import ACCESS_KEYS, ReadUnit
+from strongroom.ports import ACCESS_KEYS, ACCOUNTS, ReadUnit
 
 UNKNOWN_ACCESS_KEY: Final = "The security token included in the request is invalid."
 """Not established; AWS's text for keys it does not know."""
@@ -31,9 +32,16 @@ def _on_everything(call: Call, unit: ReadUnit) -> Sequence[Target]:
 def get_access_key_info(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
     """Return the account of an access key, of whichever account and whether active or not.
 
+    A temporary key's account stands in its id; whether it was ever given out, nobody knows.
+
     Raises:
-        UnrecognizedClientException: there is no such key.
+        UnrecognizedClientException: there is no such key, or no such account.
     """
+    account_id = account_of_temporary(authorized.request["AccessKeyId"])
+    if account_id is not None:
+        if unit.find(ACCOUNTS, "", account_id) is None:
+            raise UnrecognizedClientException(UNKNOWN_ACCESS_KEY)
+        return {"Account": account_id}
     key = unit.find(ACCESS_KEYS, "", authorized.request["AccessKeyId"])
     if key is None:
         raise UnrecognizedClientException(UNKNOWN_ACCESS_KEY)
@@ -54,6 +62,7 @@ GET_ACCESS_KEY_INFO = Operation(
     targets=_on_everything,
     handle=get_access_key_info,
     deviations=(
-        "The account is looked up, not decoded from the id: a key that was deleted is InvalidClientTokenId.",
+        "The account of a long-term key is looked up, not decoded from the id: a key that was deleted is "
+        "InvalidClientTokenId.",
     ),
 )
