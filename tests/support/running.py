@@ -43,17 +43,18 @@ class Server:
         service: str,
         *,
         region: str = REGION,
-        credentials: tuple[str, str] | None = None,
+        credentials: tuple[str, ...] | None = None,
         **config: Any,
     ) -> Any:
-        """Return a boto3 client that does not retry."""
-        key_id, secret = credentials or (self.access_key_id, self.secret_access_key)
+        """Return a boto3 client that does not retry; temporary credentials have a token as well."""
+        key_id, secret, *token = credentials or (self.access_key_id, self.secret_access_key)
         return boto3.session.Session().client(
             service,
             region_name=region,
             endpoint_url=self.endpoint,
             aws_access_key_id=key_id,
             aws_secret_access_key=secret,
+            aws_session_token=token[0] if token else None,
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=40, **config),
         )
 
