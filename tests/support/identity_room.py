@@ -8,8 +8,10 @@ from functools import cache
 from typing import Any
 
 import orjson
+import pytest
 from msgspec.structs import replace
 
+from strongroom.errors import AccessDeniedException, ServiceError
 from strongroom.identity.principal import Principal
 from strongroom.identity.records import AccessKey, User
 from strongroom.names import AccountId, Region
@@ -59,6 +61,26 @@ class IdentityRoom(KeyRoom):
         if call.principal.user_name is None:
             return call
         return replace(call, context={**call.context, "aws:username": call.principal.user_name})
+
+    def refused(
+        self, error: type[ServiceError], operation: Operation, request: Mapping[str, Any], **how: Any
+    ) -> str:
+        """Return the message of a refusal that changed nothing."""
+        before = self.unit.state()
+        with pytest.raises(error) as caught:
+            self.run(operation, request, **how)
+        assert type(caught.value) is error
+        assert self.unit.state() == before
+        return caught.value.message
+
+    def denied(
+        self, operation: Operation, request: Mapping[str, Any], caller: Principal, resource: str
+    ) -> None:
+        """Assert that no identity policy of the caller allows the operation on what is shown as `resource`."""
+        assert self.refused(AccessDeniedException, operation, request, principal=caller) == (
+            f"User: {caller.arn} is not authorized to perform: {operation.action} on resource: {resource} "
+            f"because no identity-based policy allows the {operation.action} action"
+        )
 
     def found(self, name: str, account_id: AccountId = ACCOUNT) -> User:
         """Return the stored user."""

@@ -21,8 +21,16 @@ from strongroom.names import AccountId, Arn, parse_arn
 from strongroom.policy.principals import NamedPrincipal, PrincipalForm, named_principal
 from strongroom.ports import ACCOUNTS, OIDC_PROVIDERS, ROLES, USERS, ReadUnit
 
-__all__ = ["entity_named", "pinned_document", "principals", "shown_document", "stranger"]
+__all__ = [
+    "entity_named",
+    "names_star_alone",
+    "pinned_document",
+    "principals",
+    "shown_document",
+    "stranger",
+]
 
+_ELEMENTS: Final = ("Principal", "NotPrincipal")
 _SESSION: Final = re.compile(r"assumed-role/([^/]+)/[^/]+")
 
 
@@ -36,6 +44,17 @@ def principals(document: str) -> list[tuple[str, str]]:
 
     _renamed(document, note)
     return found
+
+
+def names_star_alone(document: str) -> bool:
+    """True when a statement of a well-formed policy has `"*"` itself for its Principal or NotPrincipal."""
+    _, statements, _ = _statements(document)
+    return any(
+        bytes(statement[element]).strip() == b'"*"'
+        for statement in statements
+        for element in _ELEMENTS
+        if element in statement
+    )
 
 
 def stranger(
@@ -147,17 +166,10 @@ def _renamed(document: str, rename: Callable[[str, str], str]) -> str:
 
     All else keeps its spelling: conditions see numbers as they were written.
     """
-    policy = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
-    raw = policy["Statement"]
-    listed = bytes(raw).lstrip().startswith(b"[")
-    statements = (
-        msgspec.json.decode(raw, type=list[dict[str, msgspec.Raw]])
-        if listed
-        else [msgspec.json.decode(raw, type=dict[str, msgspec.Raw])]
-    )
+    policy, statements, listed = _statements(document)
     changed = False
     for statement in statements:
-        for element in ("Principal", "NotPrincipal"):
+        for element in _ELEMENTS:
             if element in statement:
                 before = msgspec.json.decode(statement[element])
                 after = _renamed_element(before, rename)
@@ -168,6 +180,15 @@ def _renamed(document: str, rename: Callable[[str, str], str]) -> str:
         return document
     policy["Statement"] = msgspec.Raw(msgspec.json.encode(statements if listed else statements[0]))
     return msgspec.json.encode(policy).decode()
+
+
+def _statements(document: str) -> tuple[dict[str, msgspec.Raw], list[dict[str, msgspec.Raw]], bool]:
+    """Return a policy's top level, its statements, and whether these are written as a list."""
+    policy = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+    raw = policy["Statement"]
+    if bytes(raw).lstrip().startswith(b"["):
+        return policy, msgspec.json.decode(raw, type=list[dict[str, msgspec.Raw]]), True
+    return policy, [msgspec.json.decode(raw, type=dict[str, msgspec.Raw])], False
 
 
 def _renamed_element(element: Any, rename: Callable[[str, str], str]) -> Any:

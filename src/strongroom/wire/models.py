@@ -37,8 +37,10 @@ HANDLED_ELSEWHERE: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("secretsmanager", "ClientRequestTokenType"): frozenset({"min", "max"}),
     ("secretsmanager", "SecretStringType"): frozenset({"min"}),
     ("secretsmanager", "SecretBinaryType"): frozenset({"min"}),
-    # Names being given (fact sheet iam section 11).
+    # Names that IAM checks by itself, with a text of its own (fact sheet iam section 11).
     ("iam", "userNameType"): frozenset({"pattern"}),
+    ("iam", "groupNameType"): frozenset({"pattern"}),
+    ("iam", "roleNameType"): frozenset({"pattern"}),
     ("iam", "policyNameType"): frozenset({"pattern"}),
 }
 _MEASURED_IN_BYTES: Final = frozenset({("secretsmanager", "SecretStringType")})

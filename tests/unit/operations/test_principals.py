@@ -12,6 +12,7 @@ from strongroom.identity.records import OidcProvider, Role
 from strongroom.names import Arn, oidc_provider_arn, role_arn, user_arn
 from strongroom.operations.principals import (
     entity_named,
+    names_star_alone,
     pinned_document,
     principals,
     shown_document,
@@ -65,6 +66,13 @@ def test_principals_are_found_in_every_statement_and_element() -> None:
     }
     assert principals(json.dumps(text)) == [("AWS", "*"), ("AWS", "1"), ("AWS", "2"), ("Service", "s")]
     assert principals(' {"Statement" : {"Principal": {"AWS": "3"}}}') == [("AWS", "3")]
+
+
+def test_the_bare_star_is_told_from_everyone() -> None:
+    for element in ("Principal", "NotPrincipal"):
+        assert names_star_alone(json.dumps({"Statement": [{"Principal": {"AWS": "1"}}, {element: "*"}]}))
+        assert names_star_alone(json.dumps({"Statement": {element: "*"}}, indent=2))
+    assert not names_star_alone(document({"AWS": "*"}, {"AWS": ["*"]}))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from strongroom.errors import NoSuchEntityException
-from strongroom.identity.naming import ROOT_PATH, fold_name
+from strongroom.identity.naming import ROOT_PATH, fold_name, verify_name
 from strongroom.identity.records import Group, Role, User
 from strongroom.names import Arn, group_arn, role_arn, user_arn
 from strongroom.operations.call import Call, ConditionContext, Target, Targets
@@ -80,7 +80,12 @@ def entity_target(
     name: str,
     context: ConditionContext | None = None,
 ) -> Target:
-    """Return the target of an action on a named entity, whether it exists or not."""
+    """Return the target of an action on a named entity, whether it exists or not.
+
+    Raises:
+        ValidationException: `name` has a character that no name has.
+    """
+    verify_name(f"{entity.noun}Name", name)
     return target_of(call, entity, action, find_entity(unit, call, entity, name), name, context)
 
 

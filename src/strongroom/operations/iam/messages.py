@@ -9,7 +9,6 @@ POLICIES_LEFT: Final = "Cannot delete entity, must delete policies first."
 POLICIES_ATTACHED: Final = "Cannot delete entity, must detach all policies first."
 USERS_IN_GROUP: Final = "Cannot delete entity, must remove users from group first."
 LOGIN_PROFILE_LEFT: Final = "Cannot delete entity, must delete login profile first."
-ATTACHED_LEFT: Final = "Cannot delete entity, must detach all policies first."
 ACCESS_KEYS_LEFT: Final = "Cannot delete entity, must delete access keys first."
 STAR_TRUSTED: Final = 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'
 FEDERATED_MALFORMED: Final = "Federated principals must be valid domain names or SAML metadata ARNs"

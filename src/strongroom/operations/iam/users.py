@@ -154,8 +154,6 @@ def delete_user(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     if user.policies:
         raise DeleteConflictException(messages.POLICIES_LEFT)
     if user.attached:
-        raise DeleteConflictException(messages.ATTACHED_LEFT)
-    if user.attached:
         raise DeleteConflictException(messages.POLICIES_ATTACHED)
     if owned_access_keys(unit, user.account_id, user.user_id, limit=1):
         raise DeleteConflictException(messages.ACCESS_KEYS_LEFT)
