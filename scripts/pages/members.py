@@ -141,7 +141,7 @@ def mentions(operation: Operation) -> set[str]:
     """
     found: set[str] = set()
     seen: set[int] = set()
-    waiting: list[Any] = [operation.handle, operation.targets]
+    waiting: list[Any] = [operation.handle, operation.targets, operation.identification]
     while waiting:
         value = waiting.pop()
         if id(value) in seen:
