@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["EVENT_VERSION", "call_event", "service_event"]
+__all__ = ["EVENT_VERSION", "EventTemplate", "call_event", "service_event"]
 
 EVENT_VERSION: Final = "1.11"
 MAX_TEXT: Final = 1024
@@ -92,6 +92,45 @@ def call_event(
     return _encoded(record)
 
 
+class EventTemplate:
+    """The record of a call, for further records that differ from it in time and ids only."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, event: bytes, *, at: dt.datetime, request_id: str, event_id: str) -> None:
+        """`event` is what `call_event` returned for these. The ids are random ones of the server, so that
+        nothing a caller sent can be taken for them.
+
+        Raises ValueError when the record was mended or cut so that they do not stand in it.
+        """
+        time = f'"eventTime":"{_second(at.replace(microsecond=0))}"'.encode()
+        ids = f'"requestID":"{request_id}","eventID":"{event_id}"'.encode()
+        # Of two times the first is the record's own: what callers sent stands behind it, or is escaped.
+        time_at, ids_at = event.index(time), event.index(ids)
+        first = time_at + len(b'"eventTime":"')
+        second = ids_at + len(b'"requestID":"')
+        third = second + len(request_id) + len(b'","eventID":"')
+        self._pieces = (
+            event[:first],
+            event[time_at + len(time) - 1 : second],
+            event[second + len(request_id) : third],
+            event[third + len(event_id) :],
+        )
+
+    def event(self, *, at: dt.datetime, request_id: str, event_id: str) -> bytes:
+        """Return the record of a call at another time, with other ids."""
+        head, middle, between, tail = self._pieces
+        return b"%b%b%b%b%b%b%b" % (
+            head,
+            _second(at.replace(microsecond=0)).encode(),
+            middle,
+            request_id.encode(),
+            between,
+            event_id.encode(),
+            tail,
+        )
+
+
 def service_event(
     *,
     name: str,
@@ -103,17 +142,18 @@ def service_event(
     additional: Mapping[str, Any] | None = None,
     error_message: str | None = None,
     read_only: bool = False,
+    source: str = _SERVICE,
 ) -> bytes:
-    """Return the record of something Secrets Manager did by itself (fact sheet cloudtrail section 4)."""
+    """Return the record of something a service, `source`, did by itself (fact sheet cloudtrail section 4)."""
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
-        "userIdentity": {"accountId": account_id, "invokedBy": _SERVICE},
+        "userIdentity": {"accountId": account_id, "invokedBy": source},
         "eventTime": _second(at.replace(microsecond=0)),
-        "eventSource": _SERVICE,
+        "eventSource": source,
         "eventName": name,
         "awsRegion": region,
-        "sourceIPAddress": _SERVICE,
-        "userAgent": _SERVICE,
+        "sourceIPAddress": source,
+        "userAgent": source,
     }
     if error_message is not None:
         record["errorMessage"] = _cut(error_message)

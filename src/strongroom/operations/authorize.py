@@ -33,6 +33,7 @@ __all__ = ["DecisionMemory", "allowed", "authorize"]
 
 _DIRECT: Final = {"aws:ViaAWSService": "false", "aws:PrincipalIsAWSService": "false"}
 """What is true of a call unless its target knows better (a KMS key used through Secrets Manager)."""
+_TIME = frozenset(("aws:currenttime", "aws:epochtime"))
 _UNREADABLE = Decision(False, Layer.IDENTITY, explicit=True, refusing=(Layer.IDENTITY,))
 
 
@@ -44,6 +45,8 @@ class _Remembered(msgspec.Struct, frozen=True, eq=False):
     grants: tuple[str, ...]
     keys_read: tuple[str, ...]
     """Every condition key, folded, that the policies can look at for this action."""
+    timed: bool
+    """Whether the time is among them."""
     by_values: dict[tuple[Any, ...], Decision]
     """By the values of `keys_read`, in their order; at most VALUES_REMEMBERED."""
 
@@ -100,6 +103,7 @@ def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
     keys = _keys(call, target)
     memory = call.resources.decision_memory
     if not isinstance(memory, DecisionMemory):
+        call.details["timed"] = True
         policies = _policies(call, standing, target)
         return _UNREADABLE if policies is None else evaluate(_request(call, target, keys), policies)
     principal = call.principal
@@ -120,8 +124,11 @@ def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
         if policies is None:
             return _UNREADABLE
         keys_read = tuple(sorted(policies.keys_read(target.action)))
-        known = _Remembered(standing, target.resource_policies, target.grants, keys_read, {})
+        timed = not _TIME.isdisjoint(keys_read)
+        known = _Remembered(standing, target.resource_policies, target.grants, keys_read, timed, {})
         memory.put(place, known)
+    if known.timed:
+        call.details["timed"] = True
     values = tuple([keys.values(key) for key in known.keys_read])
     decision = known.by_values.get(values)
     if decision is None:

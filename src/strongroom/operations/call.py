@@ -71,7 +71,8 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     details: dict[str, Any] = {}
     """What the handler wants in its audit record beyond the request: `resources` (list of
     {accountId,type,ARN}), `response_elements` (of a read that gives out something to be known again by,
-    without what is secret of it), `extra_events` (one per secret of a batch: see audit.event)."""
+    without what is secret of it), `extra_events` (one per secret of a batch: see audit.event). `timed` is set
+    by `operations/authorize` when a decision may have looked at the time."""
 
     @property
     def account_id(self) -> AccountId:
@@ -183,6 +184,11 @@ must not touch the store. Then the call is authenticated and authorized anew and
 result as `call.prepared`; the handler must not trust it to fit what is stored by then."""
 
 
+Again = Callable[[dt.datetime], "Mapping[str, Any]"]
+"""Answers a call once more, at the moment given. Whatever it raises sends the call the long way."""
+Repeat = Callable[[AuthorizedCall, ReadUnit], "Again | None"]
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """Declares one operation. Without `targets` it does not load: authorization cannot be forgotten."""
@@ -199,6 +205,10 @@ class Operation:
     """The audit record's readOnly."""
     identification: Identification | None = None
     """None: the call has to be signed."""
+    repeat: Repeat | None = None
+    """For reads that come over and over. Given a call that was answered just now, returns what answers it
+    again as long as nothing was committed since; None when the answer depends on more than the store and
+    the request. Decisions are not taken again, so see `server/repeats` for what else must be the same."""
     deviations: tuple[str, ...] = ()
     """Where we knowingly differ from AWS or decided what AWS does not document: one sentence each; the
     compatibility page prints them."""

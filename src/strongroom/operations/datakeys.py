@@ -7,6 +7,8 @@ Sources: fact sheets kms sections 5 and 13, secretsmanager sections 6 and 11; do
 
 from __future__ import annotations
 
+import datetime as dt
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,18 +35,29 @@ from strongroom.keys.policies import secretsmanager_key_policy
 from strongroom.keys.records import Alias, KmsKey
 from strongroom.keys.reference import KeyRef, parse_key_ref
 from strongroom.keys.specs import SYMMETRIC
-from strongroom.keys.states import ENABLED, is_gone
+from strongroom.keys.states import ENABLED, as_of
 from strongroom.names import AccountId, Arn, Region, kms_alias_arn
 from strongroom.operations import authorize
-from strongroom.operations.call import Call, ConditionContext, Target
+from strongroom.operations.call import Call, ConditionContext, Resources, Target
+from strongroom.operations.kms.custody import save_key
 from strongroom.operations.kms.material import KeyMemory, decrypt, new_key, seal_blob
 from strongroom.operations.kms.messages import NO_ASYMMETRIC_DATA_KEY
 from strongroom.operations.kms.resolution import absent_target, find_key, key_target
+from strongroom.operations.kms.rotation import DEFAULT_PERIOD_DAYS
 from strongroom.ports import ALIASES, KMS_KEYS, ReadUnit, WriteUnit, account_region
 from strongroom.secret.records import SecretVersion
 from strongroom.secret.value import SecretValue
 
-__all__ = ["KeyMemory", "SealedValue", "open_value", "reseal", "seal_value", "validate_key_access"]
+__all__ = [
+    "KeyMemory",
+    "Opening",
+    "SealedValue",
+    "open_value",
+    "permitted_opening",
+    "reseal",
+    "seal_value",
+    "validate_key_access",
+]
 
 DEFAULT_ALIAS: Final = "alias/aws/secretsmanager"
 VALIDATION_VERSION_ID: Final = "RequestToValidateKeyAccess"
@@ -129,31 +142,68 @@ def open_value(
         DecryptionFailure: the key is gone, disabled or pending deletion; or what is stored does not open,
             and then the cause is an IntegrityError.
     """
+    opening = permitted_opening(call, unit, version, region=region, account_id=account_id)
+    return opening.open(call.resources, call.received_at)
+
+
+def permitted_opening(
+    call: Call, unit: ReadUnit, version: SecretVersion, *, region: str, account_id: str
+) -> Opening:
+    """Return what opens a stored version, for a caller who may and under a key in a state to do so.
+
+    Raises as `open_value`.
+    """
     if version.default_key and call.principal.account_id != account_id:
         raise InvalidRequestException(DEFAULT_KEY_ELSEWHERE)
     try:
         layout = _layout(version.envelope, version.secret_arn, version.version_id)
-        wrapped = layout.wrapped
-        if wrapped.key_arn != version.kms_key_arn:
+        if layout.wrapped.key_arn != version.kms_key_arn:
             raise IntegrityError(DOES_NOT_OPEN)
-        key = unit.find(KMS_KEYS, layout.key_scope, wrapped.key_id)
-        use = _KeyUse(call, unit, Region(region), AccountId(account_id), layout.context)
-        if key is None or is_gone(key, call.received_at):
-            use.require_absent(
-                KeyRef(wrapped.account_id, wrapped.region, key_id=wrapped.key_id), "kms:Decrypt"
-            )
-            raise DecryptionFailure(CANNOT_DECRYPT)
-        use.require(key, "kms:Decrypt")
-        if key.state != ENABLED:
-            raise DecryptionFailure(CANNOT_DECRYPT)
-        data_key = decrypt(call.resources, key, wrapped, layout.bound)
-        value = layout.parts.open(data_key, layout.bound)
-        if layout.parts.kind is ValueKind.TEXT:
-            return SecretValue(text=value.decode())
-        return SecretValue(binary=value)
-    except (IntegrityError, UnicodeDecodeError) as exc:
-        damage = exc if isinstance(exc, IntegrityError) else IntegrityError(DOES_NOT_OPEN)
+    except IntegrityError as damage:
         raise DecryptionFailure(CANNOT_DECRYPT) from damage
+    wrapped = layout.wrapped
+    stored = unit.find(KMS_KEYS, layout.key_scope, wrapped.key_id)
+    key = None if stored is None else as_of(stored, call.received_at)
+    use = _KeyUse(call, unit, Region(region), AccountId(account_id), layout.context)
+    if stored is None or key is None:
+        use.require_absent(KeyRef(wrapped.account_id, wrapped.region, key_id=wrapped.key_id), "kms:Decrypt")
+        raise DecryptionFailure(CANNOT_DECRYPT)
+    use.require(key, "kms:Decrypt")
+    if key.state != ENABLED:
+        raise DecryptionFailure(CANNOT_DECRYPT)
+    return Opening(stored, layout)
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """A stored version and the key that opens it, for one caller. Made by `permitted_opening` only.
+
+    SECURITY: it holds for the state of the store it was made from, and no longer: whoever keeps it must know
+    that nothing was committed since.
+    """
+
+    stored_key: KmsKey
+    layout: _Layout
+
+    def open(self, resources: Resources, now: dt.datetime) -> SecretValue:
+        """Return the value.
+
+        Raises:
+            DecryptionFailure: the key's end has come meanwhile; or it does not open, and then the cause is
+                an IntegrityError.
+        """
+        layout = self.layout
+        key = as_of(self.stored_key, now)
+        if key is None or key.state != ENABLED:
+            raise DecryptionFailure(CANNOT_DECRYPT)
+        try:
+            data_key = decrypt(resources, key, layout.wrapped, layout.bound)
+            value = layout.parts.open(data_key, layout.bound)
+            if layout.parts.kind is ValueKind.TEXT:
+                return SecretValue(text=value.decode())
+            return SecretValue(binary=value)
+        except (IntegrityError, UnicodeDecodeError) as exc:
+            damage = exc if isinstance(exc, IntegrityError) else IntegrityError(DOES_NOT_OPEN)
+            raise DecryptionFailure(CANNOT_DECRYPT) from damage
 
 
 def validate_key_access(
@@ -322,6 +372,8 @@ def _new_default_key(use: _KeyUse) -> KmsKey:
         manager="AWS",
         description="Default key that protects my Secrets Manager data when no other key is defined",
         alias_names=(DEFAULT_ALIAS,),
+        rotation_days=DEFAULT_PERIOD_DAYS,
+        rotation_due_at=call.received_at + dt.timedelta(days=DEFAULT_PERIOD_DAYS),
     )
 
 
@@ -334,7 +386,7 @@ def _save_default_key(use: _KeyUse, unit: WriteUnit, key: KmsKey) -> None:
         created_at=use.call.received_at,
         updated_at=use.call.received_at,
     )
-    unit.save(KMS_KEYS, key)
+    save_key(unit, key)
     unit.save(ALIASES, alias)
 
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
-from strongroom.audit.event import call_event
+from strongroom.audit.event import EventTemplate, call_event
 from strongroom.errors import (
     AccessDeniedException,
     IntegrityError,
@@ -27,10 +27,13 @@ from strongroom.errors import (
 from strongroom.names import Region, parse_arn
 from strongroom.operations.authorize import authorize
 from strongroom.operations.call import (
+    Again,
+    AuthorizedCall,
     Call,
     Errand,
     Identification,
     Operation,
+    Repeat,
     Resources,
     Target,
     Unit,
@@ -39,6 +42,7 @@ from strongroom.operations.catalog import ServedService
 from strongroom.operations.sts.limits import verify_may_call
 from strongroom.ports import Clock, ReadUnit, Store, Trail, WriteUnit
 from strongroom.server.callers import Caller, Callers, described
+from strongroom.server.repeats import Kept, Place, Repeats, place_of
 from strongroom.server.world import Uuids
 from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, fault_of, internal_fault
 from strongroom.wire.http import HttpRequest, HttpResponse
@@ -88,6 +92,13 @@ class Attempt:
     """What the operation's slow work came to."""
 
 
+class _ToKeep(NamedTuple):
+    place: Place
+    caller: Caller
+    mark: int
+    again: Again
+
+
 class Pipeline:
     """Answers requests. One per process; construct after the process was forked."""
 
@@ -111,6 +122,7 @@ class Pipeline:
         self._router = Router(models.values())
         self._callers = Callers(resources.root_key)
         self._uuids = Uuids()
+        self._repeats = Repeats()
         # Threads start with the first slow call; a few, so that making keys cannot take every core for long.
         self._errands: dict[str, asyncio.Future[None]] = {}
         self._messengers = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="errand")
@@ -128,6 +140,8 @@ class Pipeline:
             if attempt.declared is not None and attempt.declared.unit is Unit.WRITE:
                 self._store.read(partial(self._accept, attempt, route))
                 return await asyncio.wrap_future(self._store.write(partial(self._commit, attempt)))
+            if attempt.declared is not None and attempt.declared.repeat is not None:
+                return self._answer_repeatable(attempt, route, attempt.declared.repeat)
             return self._answer_read(attempt, route)
         except Exception as error:
             return self._refuse(attempt, error)
@@ -267,16 +281,19 @@ class Pipeline:
         declared = attempt.declared
         assert declared is not None  # noqa: S101 - asked for by _prepare's caller
         assert declared.prepare is not None  # noqa: S101
-        call = self._accept(attempt, route, unit)
+        return declared.prepare(self._authorize(attempt, self._accept(attempt, route, unit), unit), unit)
+
+    def _authorize(self, attempt: Attempt, call: Call, unit: Any) -> AuthorizedCall:
+        declared = attempt.declared
+        assert declared is not None  # noqa: S101 - _decoded has refused every other call
         targets = attempt.targets = declared.targets(call, unit)
-        return declared.prepare(authorize(call, unit, targets), unit)
+        return authorize(call, unit, targets)
 
     def _perform(self, attempt: Attempt, call: Call, unit: Any) -> Mapping[str, Any] | None:
         """Return the response of a call whose targets policies allow."""
         declared = attempt.declared
-        assert declared is not None  # noqa: S101 - _accept has refused every other call
-        targets = attempt.targets = declared.targets(call, unit)
-        return declared.handle(authorize(call, unit, targets), unit)
+        assert declared is not None  # noqa: S101 - _decoded has refused every other call
+        return declared.handle(self._authorize(attempt, call, unit), unit)
 
     def _answer_read(self, attempt: Attempt, route: Route) -> HttpResponse:
         def work(unit: ReadUnit) -> Mapping[str, Any] | None:
@@ -286,6 +303,53 @@ class Pipeline:
         answer = self._encode(attempt, response)
         for event in self._events(attempt, None):
             self._trail.append(event)
+        return answer
+
+    def _answer_repeatable(self, attempt: Attempt, route: Route, repeat: Repeat) -> HttpResponse:
+        """As `_answer_read`, for operations that say how an answer is made again."""
+
+        def work(unit: ReadUnit) -> tuple[Mapping[str, Any] | None, Kept | None, _ToKeep | None]:
+            now = self._clock.now()
+            caller = self._authenticated(attempt, route, unit, now)
+            place = place_of(attempt.request, caller, attempt.region, attempt.operation)
+            mark = unit.mark
+            kept = self._repeats.find(place, caller, mark)
+            if kept is not None:
+                try:
+                    return kept.again(now), kept, None
+                except Exception:
+                    # The long way says what is wrong, to the caller and to the log.
+                    self._repeats.drop(place)
+            decoded = self._decoded(attempt, route, unit, None)
+            call = self._received(attempt, route, caller, decoded, None, now)
+            authorized = self._authorize(attempt, call, unit)
+            assert attempt.declared is not None  # noqa: S101 - _decode has refused every other call
+            response = attempt.declared.handle(authorized, unit)
+            if mark is not None and self._repeats.is_second(place, mark):
+                again = repeat(authorized, unit)
+                if again is not None:
+                    return response, None, _ToKeep(place, caller, mark, again)
+            return response, None, None
+
+        response, kept, to_keep = self._store.read(work)
+        request = attempt.request
+        answer = self._encode(attempt, response)
+        if kept is not None:
+            self._trail.append(
+                kept.record.event(
+                    at=request.received_at, request_id=request.request_id, event_id=self._uuids.next()
+                )
+            )
+            return answer
+        events = list(self._events(attempt, None))
+        for event in events:
+            self._trail.append(event)
+        if to_keep is not None and len(events) == 1:
+            event_id = orjson.loads(events[0])["eventID"]
+            template = EventTemplate(
+                events[0], at=request.received_at, request_id=request.request_id, event_id=event_id
+            )
+            self._repeats.keep(to_keep.place, Kept(to_keep.caller, to_keep.mark, to_keep.again, template))
         return answer
 
     def _commit(self, attempt: Attempt, unit: WriteUnit) -> HttpResponse:

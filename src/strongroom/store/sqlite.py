@@ -31,6 +31,17 @@ from strongroom.store.writer import Turnstile, WriterThread
 
 T = TypeVar("T")
 
+_forks = 0
+"""How often this process is a child of a fork; asking for the process id would be a system call each time."""
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
 
 class SqliteStore:
     """`ports.Store` over the room.db of one data directory."""
@@ -72,7 +83,7 @@ class SqliteStore:
         self._turnstile = turnstile
         self._beacon = beacon
         self._limits = limits
-        self._pid = os.getpid()
+        self._forks = _forks
         self._local = threading.local()
         self._gate = threading.Lock()
         self._closed = False
@@ -158,5 +169,5 @@ class SqliteStore:
         return reader
 
     def _verify_process(self) -> None:
-        if os.getpid() != self._pid:
+        if self._forks != _forks:
             raise RuntimeError("A store must be opened by the process that uses it, after the fork.")

@@ -5,6 +5,7 @@ Sources: fact sheets secretsmanager sections 3 to 6, kms section 13, iam section
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -31,8 +32,14 @@ from strongroom.names import (
     VersionId,
     secret_arn,
 )
-from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
-from strongroom.operations.datakeys import open_value, reseal, seal_value, validate_key_access
+from strongroom.operations.call import Again, AuthorizedCall, Call, Operation, Resources, Target, Unit
+from strongroom.operations.datakeys import (
+    open_value,
+    permitted_opening,
+    reseal,
+    seal_value,
+    validate_key_access,
+)
 from strongroom.operations.kms.resolution import find_key
 from strongroom.operations.secretsmanager import messages
 from strongroom.operations.secretsmanager.cross_account import create_replica
@@ -277,6 +284,15 @@ def _read_value(
     call: Call, unit: ReadUnit, secret: Secret, version_id: str | None, stage: str | None
 ) -> dict[str, Any]:
     _note(call, secret)
+    version = _wanted_version(unit, secret, version_id, stage)
+    value = open_value(call, unit, version, region=secret.region, account_id=secret.account_id)
+    _note_read(call.resources, secret, version, call.received_at)
+    return _with_value(_without_value(secret, version), value)
+
+
+def _wanted_version(
+    unit: ReadUnit, secret: Secret, version_id: str | None, stage: str | None
+) -> SecretVersion:
     alive(secret)
     if version_id is None:
         label = StagingLabel(stage) if stage is not None else AWSCURRENT
@@ -284,30 +300,62 @@ def _read_value(
         version = unit.version(secret.arn, version_id) if version_id is not None else None
         if version is None:
             raise ResourceNotFoundException(messages.no_value_for_label(label))
-    else:
-        version = unit.version(secret.arn, version_id)
-        if version is None:
-            raise ResourceNotFoundException(messages.no_value_for_version(version_id))
-        if stage is not None and secret.labels.get(StagingLabel(stage)) != version_id:
-            raise InvalidRequestException(messages.STAGE_NOT_OF_VERSION)
-    value = open_value(call, unit, version, region=secret.region, account_id=secret.account_id)
-    today = call.received_at.date()
+        return version
+    version = unit.version(secret.arn, version_id)
+    if version is None:
+        raise ResourceNotFoundException(messages.no_value_for_version(version_id))
+    if stage is not None and secret.labels.get(StagingLabel(stage)) != version_id:
+        raise InvalidRequestException(messages.STAGE_NOT_OF_VERSION)
+    return version
+
+
+def _note_read(resources: Resources, secret: Secret, version: SecretVersion, now: dt.datetime) -> None:
+    today = now.date()
     if version.last_accessed_on != today or secret.last_accessed_on != today:
-        call.resources.store.touch(secret.arn, version.version_id, today)
+        resources.store.touch(secret.arn, version.version_id, today)
+
+
+def _without_value(secret: Secret, version: SecretVersion) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "ARN": secret.arn,
         "Name": secret.name,
         "VersionId": version.version_id,
         "CreatedDate": version.created_at,
     }
-    if value.text is not None:
-        answer["SecretString"] = value.text
-    else:
-        answer["SecretBinary"] = value.binary
     stages = labels_of(secret.labels, version.version_id)
     if stages:
         answer["VersionStages"] = stages
     return answer
+
+
+def _with_value(answer: dict[str, Any], value: SecretValue) -> dict[str, Any]:
+    if value.text is not None:
+        answer["SecretString"] = value.text
+    else:
+        answer["SecretBinary"] = value.binary
+    return answer
+
+
+def repeat_get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Again | None:
+    """Return what opens the same version's value again and answers with it (`Operation.repeat`).
+
+    Everything but the value itself is kept: it is opened afresh each time, by both layers.
+    """
+    call, request = authorized.call, authorized.request
+    secret = present(authorized.target)
+    version = _wanted_version(unit, secret, request.get("VersionId"), request.get("VersionStage"))
+    opening = permitted_opening(call, unit, version, region=secret.region, account_id=secret.account_id)
+    if call.details.get("timed"):
+        return None
+    resources = call.resources
+    answer = _without_value(secret, version)
+
+    def again(now: dt.datetime) -> Mapping[str, Any]:
+        value = opening.open(resources, now)
+        _note_read(resources, secret, version, now)
+        return _with_value(answer.copy(), value)
+
+    return again
 
 
 # BatchGetSecretValue
@@ -597,6 +645,7 @@ GET_SECRET_VALUE = Operation(
     unit=Unit.READ,
     targets=_get_targets,
     handle=get_secret_value,
+    repeat=repeat_get_secret_value,
     deviations=("The text of DecryptionFailure is the API model's description of it.",),
 )
 BATCH_GET_SECRET_VALUE = Operation(
