@@ -125,10 +125,6 @@ UNSUPPORTED: Final[dict[str, str]] = {
     ),
     "UpdateOpenIDConnectProvider": "Trusted identity propagation is not planned, and this sets nothing else.",
     **dict.fromkeys(
-        (),
-        "Comes with the explanation of decisions.",
-    ),
-    **dict.fromkeys(
         (
             "ChangePassword",
             "CreateLoginProfile",

@@ -23,7 +23,7 @@ def test_actions_carry_the_operation_names() -> None:
 
 def test_what_only_reads_is_declared_so() -> None:
     for operation in OPERATIONS:
-        reads = operation.name.startswith(("Get", "List"))
+        reads = operation.name.startswith(("Get", "List", "Simulate"))
         assert (operation.read_only, operation.unit is Unit.READ) == (reads, reads), operation.name
 
 
