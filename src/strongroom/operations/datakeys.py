@@ -8,7 +8,6 @@ Sources: fact sheets kms sections 5 and 13, secretsmanager sections 6 and 11; do
 from __future__ import annotations
 
 import datetime as dt
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,7 @@
 """The keeper: the one process of a node that does what no call asks for.
 
 It moves the records of writes from the store to the trail, deletes secrets whose recovery window has ended,
-and prunes old versions.
+prunes old versions, and rotates and erases KMS keys.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import threading
 import time
 from typing import Any, Final
 
+from strongroom.operations.kms.duties import do_key_duties
 from strongroom.operations.upkeep import delete_due_secrets, prune_versions
-from strongroom.ports import Clock, Entropy, Store
+from strongroom.ports import Clock, Entropy, RootKey, Store
 from strongroom.server.log import open_log
 from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.room import Room
@@ -33,12 +34,21 @@ DELETION_BATCH: Final = 100
 class Keeper:
     """The duties, each with how often it is done."""
 
-    def __init__(self, store: Store, trail: SegmentTrail, clock: Clock, entropy: Entropy, log: Any) -> None:
+    def __init__(
+        self,
+        store: Store,
+        trail: SegmentTrail,
+        clock: Clock,
+        entropy: Entropy,
+        log: Any,
+        root_key: RootKey,
+    ) -> None:
         self._store = store
         self._trail = trail
         self._clock = clock
         self._entropy = entropy
         self._log = log
+        self._root_key = root_key
         self._deletion_at = 0.0
         self._pruning_at = time.monotonic() + PRUNING_SECONDS
 
@@ -49,6 +59,7 @@ class Keeper:
         if now >= self._deletion_at:
             self._deletion_at = now + DELETION_SECONDS
             self._attempt("deletion", self._delete)
+            self._attempt("keys", self._keep_keys)
         if now >= self._pruning_at:
             self._pruning_at = now + PRUNING_SECONDS
             self._attempt("pruning", self._prune)
@@ -68,6 +79,13 @@ class Keeper:
         ):
             self._export()
 
+    def _keep_keys(self) -> None:
+        now = self._clock.now()
+        while (
+            do_key_duties(self._store, now, self._entropy, self._root_key, DELETION_BATCH) == DELETION_BATCH
+        ):
+            self._export()
+
     def _prune(self) -> None:
         prune_versions(self._store, self._clock.now(), self._entropy)
 
@@ -78,7 +96,7 @@ class Keeper:
             self._log.error("duty failed", duty=duty, exc_info=error)
 
 
-def run_keeper(room: Room, parent: int) -> None:
+def run_keeper(room: Room, root_key: RootKey, parent: int) -> None:
     """Keep until SIGTERM, or until the process `parent` has gone. Call in a process of its own."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -86,7 +104,7 @@ def run_keeper(room: Room, parent: int) -> None:
     log = open_log("keeper")
     store = SqliteStore.open(room.path)
     trail = SegmentTrail.open(room.trail, role="keeper")
-    keeper = Keeper(store, trail, SystemClock(), SystemEntropy(), log)
+    keeper = Keeper(store, trail, SystemClock(), SystemEntropy(), log, root_key)
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
         keeper.tick()
     keeper.finish()

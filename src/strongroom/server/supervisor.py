@@ -62,7 +62,7 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
     multiprocessing.set_start_method("fork", force=True)
     models = {name: load_service(name) for name in CATALOG}
     log = open_log("supervisor")
-    keeper = _Kept(lambda: run_keeper(room, supervisor), log)
+    keeper = _Kept(lambda: run_keeper(room, root_key, supervisor), log)
     supervisor = os.getpid()
     worker = Worker(settings, room, root_key, models)
     server: Any = Server(

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from strongroom.rootkey.held import HeldRootKey
 from strongroom.server import keeper
 from strongroom.server.keeper import Keeper
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
 from strongroom.trail.segment import SegmentTrail
-from support.entropies import SeededEntropy
+from support.entropies import SeededEntropy, pattern
 from support.trails import records
 
+ROOT_KEY = HeldRootKey(pattern("the keeper's root key", 32), SeededEntropy())
 MOMENT = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
 
 
@@ -61,7 +63,7 @@ def test_records_of_writes_are_moved_once_and_in_order(
     monkeypatch.setattr(keeper, "BATCH", 2)
     store, trail = parts
     log = Told()
-    duties = Keeper(store, trail, StoppedClock(), SeededEntropy(), log)
+    duties = Keeper(store, trail, StoppedClock(), SeededEntropy(), log, ROOT_KEY)
     record(store, 1, 2, 3, 4, 5)
     duties.tick()
     duties.tick()
@@ -84,15 +86,16 @@ def test_a_duty_that_fails_is_told_and_stops_no_other(
         raise ValueError("no deletion")
 
     monkeypatch.setattr(keeper, "delete_due_secrets", fail)
+    monkeypatch.setattr(keeper, "do_key_duties", lambda *_: done.append("keys"))
     monkeypatch.setattr(keeper, "prune_versions", lambda *_: done.append("pruning"))
     monkeypatch.setattr(keeper, "DELETION_SECONDS", 0.0)
     monkeypatch.setattr(keeper, "PRUNING_SECONDS", 0.0)
-    duties = Keeper(store, trail, StoppedClock(), SeededEntropy(), log)
+    duties = Keeper(store, trail, StoppedClock(), SeededEntropy(), log, ROOT_KEY)
     record(store, 1)
     duties.tick()
     record(store, 2)
     duties.tick()
-    assert done == ["deletion", "pruning"] * 2
+    assert done == ["deletion", "keys", "pruning"] * 2
     assert log.lines == [("duty failed", "deletion", "no deletion")] * 2
     assert exported(tmp_path) == ["1", "2"]
 
@@ -106,8 +109,9 @@ def test_duties_wait_for_their_time(
     monkeypatch.setattr(keeper.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(keeper, "delete_due_secrets", lambda *_: done.append("deletion"))
     monkeypatch.setattr(keeper, "prune_versions", lambda *_: done.append("pruning"))
-    duties = Keeper(store, trail, StoppedClock(), SeededEntropy(), Told())
+    monkeypatch.setattr(keeper, "do_key_duties", lambda *_: done.append("keys"))
+    duties = Keeper(store, trail, StoppedClock(), SeededEntropy(), Told(), ROOT_KEY)
     for step in (0.0, 0.5, 0.4, 0.1, 3599.0):
         now[0] += step
         duties.tick()
-    assert done == ["deletion", "deletion", "deletion", "pruning"]
+    assert done == ["deletion", "keys", "deletion", "keys", "deletion", "keys", "pruning"]

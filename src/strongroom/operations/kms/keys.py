@@ -25,12 +25,15 @@ from strongroom.keys.specs import (
     algorithms,
     is_key_pair,
 )
+from strongroom.names import Region, kms_key_arn
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.kms import messages
+from strongroom.operations.kms.custody import save_key
 from strongroom.operations.kms.material import new_key
 from strongroom.operations.kms.paging import page_members, page_size, parse_marker
-from strongroom.operations.kms.policies import verify_key_policy
+from strongroom.operations.kms.policies import with_policy
 from strongroom.operations.kms.resolution import managed, note_key, on_key, present, without_resource
+from strongroom.operations.kms.rotation import expiration_model
 from strongroom.operations.kms.tags import tag_context, tagged
 from strongroom.ports import KMS_KEYS, ReadUnit, WriteUnit, account_region
 
@@ -39,8 +42,10 @@ ONE_SPEC: Final = (
     "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is "
     "deprecated."
 )
-ONLY_AWS_KMS: Final = "Key origin {origin} is not supported; the only supported origin is AWS_KMS."
-NO_MULTI_REGION: Final = "Multi-Region keys are not supported."
+NO_SUCH_ORIGIN: Final = "Key origin {origin} is not supported; supported origins are AWS_KMS and EXTERNAL."
+IMPORTED_ARE_SYMMETRIC: Final = (
+    "Imported key material is supported for single-Region symmetric encryption keys only."
+)
 NO_CUSTOM_STORE: Final = "Custom key stores are not supported."
 
 
@@ -66,7 +71,28 @@ def key_metadata(key: KmsKey) -> dict[str, Any]:
         metadata["CurrentKeyMaterialId"] = key.materials[-1].material_id
     if key.deletion_at is not None:
         metadata["DeletionDate"] = key.deletion_at
+    if key.pending_window_days is not None:
+        metadata["PendingDeletionWindowInDays"] = key.pending_window_days
+    if key.origin == states.EXTERNAL and any(each.sealed for each in key.materials):
+        valid_to = min((each.valid_to for each in key.materials if each.valid_to is not None), default=None)
+        metadata["ExpirationModel"] = expiration_model(valid_to)
+        if valid_to is not None:
+            metadata["ValidTo"] = valid_to
+    if key.multi_region:
+        metadata["MultiRegionConfiguration"] = _multi_region_configuration(key)
     return metadata
+
+
+def _multi_region_configuration(key: KmsKey) -> dict[str, Any]:
+    def related(region: Region) -> dict[str, str]:
+        return {"Arn": kms_key_arn(region, key.account_id, key.key_id), "Region": region}
+
+    primary = key.primary_region or key.region
+    return {
+        "MultiRegionKeyType": "PRIMARY" if primary == key.region else "REPLICA",
+        "PrimaryKey": related(primary),
+        "ReplicaKeys": [related(region) for region in key.replica_regions],
+    }
 
 
 def _create_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
@@ -102,10 +128,11 @@ def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]
     if request.get("CustomKeyStoreId") is not None or request.get("XksKeyId") is not None:
         raise UnsupportedOperationException(NO_CUSTOM_STORE)
     origin = request.get("Origin", "AWS_KMS")
-    if origin != "AWS_KMS":
-        raise UnsupportedOperationException(ONLY_AWS_KMS.format(origin=origin))
-    if request.get("MultiRegion"):
-        raise UnsupportedOperationException(NO_MULTI_REGION)
+    multi_region = bool(request.get("MultiRegion"))
+    if origin not in ("AWS_KMS", states.EXTERNAL):
+        raise UnsupportedOperationException(NO_SUCH_ORIGIN.format(origin=origin))
+    if origin == states.EXTERNAL and (multi_region or spec != SYMMETRIC):
+        raise UnsupportedOperationException(IMPORTED_ARE_SYMMETRIC)
     policy = request.get("Policy")
     key = new_key(
         account_id=call.account_id,
@@ -117,12 +144,16 @@ def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]
         spec=spec,
         usage=usage,
         private_key=_private_key(call, spec),
+        multi_region=multi_region,
     )
+    if origin == states.EXTERNAL:
+        key = msgspec.structs.replace(key, origin=origin, materials=(), state=states.PENDING_IMPORT)
     key = msgspec.structs.replace(
         key, description=request.get("Description", ""), tags=tagged({}, request.get("Tags") or ())
     )
     if policy is not None:
-        verify_key_policy(call, unit, key, policy, bypass=bool(request.get("BypassPolicyLockoutSafetyCheck")))
+        bypass = bool(request.get("BypassPolicyLockoutSafetyCheck"))
+        key = with_policy(call, unit, key, policy, bypass=bypass)
     unit.save(KMS_KEYS, note_key(call, key))
     return {"KeyMetadata": key_metadata(key)}
 
@@ -204,8 +235,13 @@ def schedule_key_deletion(authorized: AuthorizedCall, unit: WriteUnit) -> Mappin
         raise ValidationException(_window_text("less", states.MAXIMUM_PENDING_WINDOW_DAYS, days))
     key = note_key(call, managed(authorized.target))
     states.verify_not_pending_deletion(key)
+    if key.replica_regions and key.primary_region == key.region:
+        # The window begins when the last replica has gone.
+        state = states.PENDING_REPLICA_DELETION
+        save_key(unit, msgspec.structs.replace(key, state=state, pending_window_days=days))
+        return {"KeyId": key.arn, "KeyState": state, "PendingWindowInDays": days}
     deletion_at = call.received_at + dt.timedelta(days=days)
-    unit.save(KMS_KEYS, msgspec.structs.replace(key, state=states.PENDING_DELETION, deletion_at=deletion_at))
+    save_key(unit, msgspec.structs.replace(key, state=states.PENDING_DELETION, deletion_at=deletion_at))
     return {
         "KeyId": key.arn,
         "DeletionDate": deletion_at,
@@ -215,18 +251,20 @@ def schedule_key_deletion(authorized: AuthorizedCall, unit: WriteUnit) -> Mappin
 
 
 def cancel_key_deletion(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
-    """Keep the key; it stays out of use (Disabled) until EnableKey."""
+    """Keep the key; it stays out of use (Disabled) until EnableKey, or until its material is imported."""
     key = note_key(authorized.call, managed(authorized.target))
     states.verify_pending_deletion(key)
-    unit.save(KMS_KEYS, msgspec.structs.replace(key, state=states.DISABLED, deletion_at=None))
+    kept = msgspec.structs.replace(key, state=states.DISABLED, deletion_at=None, pending_window_days=None)
+    save_key(unit, states.settled(kept) if key.origin == states.EXTERNAL else kept)
     return {"KeyId": key.arn}
 
 
 def _set_state(authorized: AuthorizedCall, unit: WriteUnit, state: str) -> None:
     key = note_key(authorized.call, managed(authorized.target))
     states.verify_not_pending_deletion(key)
+    states.verify_imported(key)
     if key.state != state:
-        unit.save(KMS_KEYS, msgspec.structs.replace(key, state=state))
+        save_key(unit, msgspec.structs.replace(key, state=state))
 
 
 def _spec(request: Mapping[str, Any]) -> str:
@@ -260,9 +298,8 @@ CREATE_KEY = Operation(
         "UnsupportedOperationException.",
         "Keys of spec ECC_NIST_EDWARDS25519 sign with ED25519_SHA_512 only: the cryptographic library has no "
         "Ed25519ph, so ED25519_PH_SHA_512 is not listed and answers InvalidKeyUsageException.",
-        "Only single-Region keys of origin AWS_KMS can be made; other origins and stores answer "
-        "UnsupportedOperationException.",
-        "Principals named in a key policy are not checked for existence.",
+        "Keys of origin EXTERNAL are single-Region symmetric encryption keys; key stores and their origins "
+        "are not supported.",
     ),
 )
 DESCRIBE_KEY = Operation(
@@ -324,10 +361,6 @@ SCHEDULE_KEY_DELETION = Operation(
     targets=_schedule_targets,
     handle=schedule_key_deletion,
     read_only=False,
-    deviations=(
-        "From the deletion date on the key exists for no call; its sealed record is not yet erased from the "
-        "store, which comes with the KMS capability.",
-    ),
 )
 CANCEL_KEY_DELETION = Operation(
     name="CancelKeyDeletion",

@@ -81,12 +81,15 @@ def new_key(
     spec: str = SYMMETRIC,
     usage: str = ENCRYPT_DECRYPT,
     private_key: PrivateKeyHandle | None = None,
+    multi_region: bool = False,
 ) -> KmsKey:
     """Return a new, enabled key with one generation of material, not saved yet.
 
+    With `multi_region` it is a primary key, so far without replicas.
     `private_key` is the material of an asymmetric key, which takes time to make; that of others is made here.
     """
-    key_id = str(uuid.UUID(bytes=entropy.token_bytes(16), version=4))
+    number = uuid.UUID(bytes=entropy.token_bytes(16), version=4)
+    key_id = f"mrk-{number.hex}" if multi_region else str(number)
     arn = kms_key_arn(region, account_id, key_id)
     key = KmsKey(
         key_id=key_id,
@@ -98,6 +101,8 @@ def new_key(
         materials=(),
         spec=spec,
         usage=usage,
+        multi_region=multi_region,
+        primary_region=region if multi_region else None,
     )
     if private_key is None:
         plaintext = entropy.token_bytes(MAC_KEY_BYTES.get(spec, KEY_BYTES))

@@ -29,6 +29,8 @@ ALIAS_PREFIX_REQUIRED: Final = (
 )
 # [3] PutKeyPolicy, CreateKey.
 POLICY_LOCKS_OUT: Final = "The new key policy will not allow you to update the key policy in the future."
+# Wording recalled, not established.
+INVALID_PRINCIPALS: Final = "Policy contains a statement with one or more invalid principals."
 # [3] tags.
 DUPLICATE_TAG_KEYS: Final = "Duplicate tag keys"
 TOO_MANY_TAGS: Final = "Too many tags"
@@ -115,6 +117,29 @@ def not_reachable(caller_arn: str, action: str, key_arn: str) -> str:
         "resource does not exist in this Region, no resource-based policies allow access, or a "
         "resource-based policy explicitly denies access"
     )
+
+
+def not_a_primary(key_arn: str) -> str:
+    """[3] ReplicateKey; the same for rotation settings of replica keys, not established there."""
+    return f"{key_arn} is not a multi-region primary key."
+
+
+def wrong_origin(key_arn: str, origin: str) -> str:
+    """[3], [4] note 6."""
+    return f"{key_arn} origin is {origin} which is not valid for this operation."
+
+
+def too_many_rotations(key_arn: str) -> str:
+    """[3] RotateKeyOnDemand."""
+    return (
+        "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can "
+        f"be performed for this key: {key_arn}"
+    )
+
+
+def nothing_pending_rotation(key_arn: str) -> str:
+    """[3] RotateKeyOnDemand."""
+    return f"No available key material pending rotation for the key: {key_arn}."
 
 
 def no_such_grant(grant_id: str) -> str:

@@ -27,6 +27,7 @@ from strongroom.operations.kms.resolution import (
     on_key,
     present,
 )
+from strongroom.operations.principals import pinned_document, shown_document, stranger
 from strongroom.policy.document import (
     KEY_POLICY_SIZE,
     PolicyKind,
@@ -39,13 +40,13 @@ from strongroom.ports import KMS_KEYS, ReadUnit, WriteUnit
 POLICY_TOO_LONG: Final = "The key policy document exceeds the quota of 32768 characters."
 
 
-def verify_key_policy(call: Call, unit: ReadUnit, key: KmsKey, policy: str, *, bypass: bool) -> None:
-    """Pass when `policy` may become the key's policy.
+def with_policy(call: Call, unit: ReadUnit, key: KmsKey, policy: str, *, bypass: bool) -> KmsKey:
+    """Return the key under `policy`, whose users and roles are from now on those it names now; not saved yet.
 
     Raises:
         LimitExceededException: it is longer than 32,768 characters.
-        MalformedPolicyDocumentException: it is not a policy; or, unless `bypass`, neither the caller nor the
-            account could change it again.
+        MalformedPolicyDocumentException: it is not a policy; it names principals that do not exist; or,
+            unless `bypass`, neither the caller nor the account could change it again.
     """
     if not fits(KEY_POLICY_SIZE, policy):
         raise LimitExceededException(POLICY_TOO_LONG)
@@ -53,9 +54,18 @@ def verify_key_policy(call: Call, unit: ReadUnit, key: KmsKey, policy: str, *, b
         parse_policy(policy, PolicyKind.KEY)
     except PolicySyntaxError as exc:
         raise MalformedPolicyDocumentException(exc.message) from exc
-    if bypass:
-        return
-    target = key_target(call, replace(key, policy=policy), "kms:PutKeyPolicy")
+    if stranger(unit, key.account_id, policy) is not None:
+        raise MalformedPolicyDocumentException(messages.INVALID_PRINCIPALS)
+    pinned = pinned_document(unit, policy)
+    changed = replace(key, policy=pinned, policy_written=None if pinned == policy else policy)
+    if not bypass:
+        _verify_not_locked_out(call, unit, changed)
+    return changed
+
+
+def _verify_not_locked_out(call: Call, unit: ReadUnit, key: KmsKey) -> None:
+    """Raises MalformedPolicyDocumentException when nobody but others could change the key's policy again."""
+    target = key_target(call, key, "kms:PutKeyPolicy")
     # A policy that leaves the key to its account keeps it changeable, whatever this caller may do by itself.
     if not any(authorize.allowed(each, unit, target).allowed for each in (_as_account(call), call)):
         raise MalformedPolicyDocumentException(messages.POLICY_LOCKS_OUT)
@@ -85,14 +95,18 @@ def put_key_policy(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     _verify_name(request)
     key = note_key(call, managed(authorized.target))
     bypass = bool(request.get("BypassPolicyLockoutSafetyCheck"))
-    verify_key_policy(call, unit, key, request["Policy"], bypass=bypass)
-    unit.save(KMS_KEYS, replace(key, policy=request["Policy"]))
+    unit.save(KMS_KEYS, with_policy(call, unit, key, request["Policy"], bypass=bypass))
 
 
 def get_key_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
     _verify_name(authorized.request)
     key = note_key(authorized.call, present(authorized.target))
-    return {"Policy": key.policy, "PolicyName": POLICY_NAME}
+    return {"Policy": written_policy(unit, key), "PolicyName": POLICY_NAME}
+
+
+def written_policy(unit: ReadUnit, key: KmsKey) -> str:
+    """Return the key policy as it was written, or as it reads by now (`operations/principals`)."""
+    return shown_document(unit, key.policy, key.policy_written)
 
 
 def list_key_policies(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
@@ -113,8 +127,6 @@ PUT_KEY_POLICY = Operation(
     handle=put_key_policy,
     read_only=False,
     deviations=(
-        "Principals named in a key policy are not checked for existence, and users in it are told by their "
-        "ARNs: one made later under the same name has what the policy gives that ARN.",
         "The lockout check passes when the caller, or the account through its root principal, could change "
         "the policy again.",
     ),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from strongroom.errors import AccessDeniedException, NotFoundException, UnsupportedOperationException
 from strongroom.keys.records import KmsKey
 from strongroom.keys.reference import ALIAS_PREFIX, KeyRef, parse_key_ref
-from strongroom.keys.states import is_gone
+from strongroom.keys.states import as_of
 from strongroom.operations.call import Call, ResourcePolicy, Target, Targets
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.grantees import NOTHING, granted
@@ -21,14 +21,14 @@ KeyContext = dict[str, "str | tuple[str, ...]"]
 
 
 def find_key(unit: ReadUnit, ref: KeyRef, now: dt.datetime) -> KmsKey | None:
-    """Return the key `ref` leads to; None when there is none, or its deletion date has come."""
+    """Return the key `ref` leads to, as it is now; None when there is none, or its deletion date has come."""
     scope = account_region(ref.account_id, ref.region)
     key_id = ref.key_id
     if ref.alias_name is not None:
         alias = unit.find(ALIASES, scope, ref.alias_name)
         key_id = None if alias is None else alias.key_id
     key = None if key_id is None else unit.find(KMS_KEYS, scope, key_id)
-    return None if key is None or is_gone(key, now) else key
+    return None if key is None else as_of(key, now)
 
 
 def key_target(

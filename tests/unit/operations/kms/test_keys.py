@@ -168,16 +168,22 @@ def test_create_key_keeps_description_policy_and_tags(room: KeyRoom) -> None:
             id="usage of another spec",
         ),
         pytest.param(
-            {"Origin": "EXTERNAL"},
+            {"Origin": "AWS_CLOUDHSM"},
             UnsupportedOperationException,
-            "Key origin EXTERNAL is not supported; the only supported origin is AWS_KMS.",
-            id="imported material",
+            "Key origin AWS_CLOUDHSM is not supported; supported origins are AWS_KMS and EXTERNAL.",
+            id="origin",
         ),
         pytest.param(
-            {"MultiRegion": True},
+            {"Origin": "EXTERNAL", "MultiRegion": True},
             UnsupportedOperationException,
-            "Multi-Region keys are not supported.",
-            id="multi-Region",
+            "Imported key material is supported for single-Region symmetric encryption keys only.",
+            id="multi-Region imported",
+        ),
+        pytest.param(
+            {"Origin": "EXTERNAL", "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
+            UnsupportedOperationException,
+            "Imported key material is supported for single-Region symmetric encryption keys only.",
+            id="imported HMAC",
         ),
         pytest.param(
             {"CustomKeyStoreId": "cks-1"},

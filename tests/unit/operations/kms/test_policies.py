@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from strongroom.errors import (
     AccessDeniedException,
@@ -13,7 +14,9 @@ from strongroom.errors import (
     MalformedPolicyDocumentException,
     NotFoundException,
 )
+from strongroom.identity.principal import Principal, PrincipalType
 from strongroom.operations.kms import keys, policies
+from strongroom.ports import USERS
 from support.key_room import KeyRoom, allow, for_principal, policy
 
 ACCOUNT_ROOT = "arn:aws:iam::111122223333:root"
@@ -138,3 +141,52 @@ def test_bypassing_the_check_can_be_forbidden(room: KeyRoom, key_id: str) -> Non
     put(room, key_id, document, principal=alice)
     with pytest.raises(AccessDeniedException):
         put(room, key_id, document, principal=alice, members={"BypassPolicyLockoutSafetyCheck": True})
+
+
+# --- principals ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        {"AWS": "arn:aws:iam::111122223333:user/nobody"},
+        {"AWS": ["*", "arn:aws:iam::111122223333:role/nobody"]},
+        {"AWS": "arn:aws:iam::999999999999:root"},
+        {"AWS": "arn:aws:iam::111122223333:group/team"},
+        {"Service": "logs.example.com"},
+        {"Federated": "cognito-identity.amazonaws.com"},
+    ],
+)
+def test_principals_of_a_key_policy_must_exist(room: KeyRoom, key_id: str, principal: dict[str, Any]) -> None:
+    stranger = {"Effect": "Allow", "Principal": principal, "Action": "kms:Decrypt", "Resource": "*"}
+    document = policy(for_principal(ACCOUNT_ROOT, "kms:*"), stranger)
+    before = room.unit.state()
+    for request in (
+        (policies.PUT_KEY_POLICY, {"KeyId": key_id, "Policy": document}),
+        (
+            policies.PUT_KEY_POLICY,
+            {"KeyId": key_id, "Policy": document, "BypassPolicyLockoutSafetyCheck": True},
+        ),
+        (keys.CREATE_KEY, {"Policy": document}),
+    ):
+        with pytest.raises(MalformedPolicyDocumentException) as refused:
+            room.run(*request)
+        assert refused.value.message == "Policy contains a statement with one or more invalid principals."
+    assert room.unit.state() == before
+
+
+def test_a_user_made_again_under_the_same_name_gets_nothing_of_a_key_policy(room: KeyRoom) -> None:
+    ann = room.user("ann")
+    document = policy(for_principal(ACCOUNT_ROOT, "kms:*"), for_principal(ann.arn, "kms:DescribeKey"))
+    key_id = room.run(keys.CREATE_KEY, {"Policy": document})["KeyMetadata"]["KeyId"]
+    assert room.run(policies.GET_KEY_POLICY, {"KeyId": key_id})["Policy"] == document
+    assert room.run(keys.DESCRIBE_KEY, {"KeyId": key_id}, principal=ann)
+    record = room.unit.find(USERS, ann.account_id, ann.principal_id)
+    assert record is not None
+    room.unit.delete(USERS, ann.account_id, ann.principal_id)
+    room.unit.save(USERS, replace(record, user_id="AIDASECONDANN00000000"))
+    again = Principal(PrincipalType.USER, ann.account_id, ann.arn, "AIDASECONDANN00000000", "AKIA2")
+    with pytest.raises(AccessDeniedException):
+        room.run(keys.DESCRIBE_KEY, {"KeyId": key_id}, principal=again)
+    shown = json.loads(room.run(policies.GET_KEY_POLICY, {"KeyId": key_id})["Policy"])
+    assert shown["Statement"][1]["Principal"] == {"AWS": ann.principal_id}
