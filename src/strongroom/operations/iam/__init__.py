@@ -13,6 +13,7 @@ from strongroom.operations.iam import (
     empty_lists,
     group_policies,
     groups,
+    login_profiles,
     managed_policies,
     memberships,
     oidc_providers,
@@ -66,6 +67,11 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     groups.GET_GROUP,
     groups.LIST_GROUPS,
     groups.UPDATE_GROUP,
+    login_profiles.CHANGE_PASSWORD,
+    login_profiles.CREATE_LOGIN_PROFILE,
+    login_profiles.DELETE_LOGIN_PROFILE,
+    login_profiles.GET_LOGIN_PROFILE,
+    login_profiles.UPDATE_LOGIN_PROFILE,
     managed_policies.CREATE_POLICY,
     managed_policies.DELETE_POLICY,
     managed_policies.GET_POLICY,
@@ -132,16 +138,6 @@ UNSUPPORTED: Final[dict[str, str]] = {
         "Comes with groups, roles, managed policies and permissions boundaries.",
     ),
     "UpdateOpenIDConnectProvider": "Trusted identity propagation is not planned, and this sets nothing else.",
-    **dict.fromkeys(
-        (
-            "ChangePassword",
-            "CreateLoginProfile",
-            "DeleteLoginProfile",
-            "GetLoginProfile",
-            "UpdateLoginProfile",
-        ),
-        "Comes with signing in to the console.",
-    ),
     **dict.fromkeys(
         (
             "CreateVirtualMFADevice",
