@@ -224,14 +224,21 @@ def refused(append: Callable[[bytes], None], number: int) -> None:
 
 
 class TestADiskThatRefuses:
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO], ids=os.strerror)
+    @pytest.mark.parametrize("sync_every_record", [False, True], ids=["in groups", "each"])
     @pytest.mark.parametrize("after", [0, 1, 40, 90], ids=str)
     def test_a_full_one_leaves_the_chain_whole_and_goes_on_when_there_is_room(
-        self, after: int, directory: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        after: int,
+        sync_every_record: bool,
+        number: int,
+        directory: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        trail = SegmentTrail.open(directory, "api")
+        trail = SegmentTrail.open(directory, "api", sync_every_record=sync_every_record)
         trail.append(event(1))
         with monkeypatch.context() as full:
-            failing_writes(full, errno.ENOSPC, after=after)
+            failing_writes(full, number, after=after)
             refused(trail.append, 2)
             refused(trail.append, 3)
         assert events(directory) == [event(1)]
@@ -301,3 +308,70 @@ class TestADiskThatRefuses:
         trail.append(event(3))
         trail.close()
         assert events(directory) == [event(1), event(3)]
+
+    def test_after_half_a_record_that_cannot_be_cut_off_nothing_is_taken(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trail = SegmentTrail.open(directory, "api")
+        trail.append(event(1))
+        with monkeypatch.context() as full:
+            failing_writes(full, errno.ENOSPC, after=40)
+            full.setattr(os, "ftruncate", no_descriptors)
+            refused(trail.append, 2)
+        assert trail.broken
+        refused(trail.append, 3)
+        trail.close()
+        again = SegmentTrail.open(directory, "api")
+        again.append(event(4))
+        again.close()
+        assert events(directory) == [event(1), event(4)]
+
+    def test_without_a_free_descriptor_records_still_reach_the_disk(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trail = SegmentTrail.open(directory, "api")
+        flushed = threading.Semaphore(0)
+        real = os.fdatasync
+
+        def fdatasync(descriptor: int) -> None:
+            real(descriptor)
+            flushed.release()
+
+        monkeypatch.setattr(os, "fdatasync", fdatasync)
+        with monkeypatch.context() as short:
+            short.setattr(os, "dup", no_descriptors)
+            for number in (1, 2):
+                trail.append(event(number))
+                assert flushed.acquire(timeout=10)
+        trail.append(event(3))
+        assert flushed.acquire(timeout=10)
+        trail.close()
+        assert events(directory) == [event(1), event(2), event(3)]
+
+    def test_says_whether_a_record_would_be_taken(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trail = SegmentTrail.open(directory, "api")
+        assert trail.is_writable()
+        with monkeypatch.context() as full:
+            failing_writes(full, errno.ENOSPC)
+            assert trail.is_writable()  # nobody has found out yet
+            refused(trail.append, 1)
+            assert not trail.is_writable()
+            failing_writes(full, errno.ENOSPC, after=120)
+            assert not trail.is_writable()
+        assert trail.is_writable()
+        assert events(directory) == []
+        trail.append(event(2))
+        assert events(directory) == [event(2)]
+        with monkeypatch.context() as broken:
+            failing_syncs(broken)
+            with pytest.raises(ServiceUnavailableException):
+                trail.sync()
+        assert not trail.is_writable()
+        trail.close()
+        assert not trail.is_writable()
+
+
+def no_descriptors(*_: int) -> int:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -14,7 +14,7 @@ from strongroom.operations.call import Resources
 from strongroom.operations.catalog import CATALOG
 from strongroom.operations.datakeys import KeyMemory
 from strongroom.operations.standing import StandingMemory
-from strongroom.ports import Store, Trail
+from strongroom.ports import Store
 from strongroom.rootkey import HeldRootKey
 from strongroom.server.issuers import FetchedIssuerKeys
 from strongroom.server.listener import Listener
@@ -45,14 +45,17 @@ class Worker:
         self._models = models
         self._parent = os.getpid()
         self._store: Store | None = None
-        self._trail: Trail | None = None
+        self._trail: SegmentTrail | None = None
+        self._log: Any = None
+        self._ailing = ""
+        """Why it is not ready, as last told in the log."""
         self._watch: asyncio.TimerHandle | None = None
 
     def listener(self) -> Listener:
         return Listener(self._open, self._close, self._ready, SystemClock())
 
     def _open(self) -> Pipeline:
-        log = open_log("worker")
+        log = self._log = open_log("worker")
         try:
             store = SqliteStore.open(self._room.path)
             trail = SegmentTrail.open(
@@ -85,13 +88,28 @@ class Worker:
         )
 
     def _ready(self) -> bool:
-        """True while reads are answered from the store."""
-        if self._store is None:
-            return False
+        """True while reads are answered: the store gives them, and the trail takes their records."""
+        reason = self._reason_against_serving()
+        if reason != self._ailing:
+            self._ailing = reason
+            if reason:
+                self._log.error("not ready", reason=reason)
+            else:
+                self._log.info("ready again")
+        return not reason
+
+    def _reason_against_serving(self) -> str:
+        if self._store is None or self._trail is None:
+            return "it has not started"
         try:
-            return self._store.read(lambda _: True)
-        except Exception:
-            return False
+            self._store.read(lambda _: True)
+        except Exception as error:
+            return f"the store cannot be read: {error}"
+        if self._trail.broken:
+            return "a flush of the audit trail failed, so it takes no record before a restart"
+        if not self._trail.is_writable():
+            return "the audit trail cannot be written"
+        return ""
 
     def _close(self) -> None:
         if self._watch is not None:

@@ -6,7 +6,6 @@ stopped. Layout and guarantees: docs/spec/trail.md.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import threading
@@ -21,6 +20,7 @@ from strongroom.trail.layout import (
     LOCK,
     SEGMENTS,
     format_line,
+    format_opening,
     hash_line,
     parse_line,
     segment_files,
@@ -56,6 +56,9 @@ class SegmentTrail:
         self._stopped = threading.Event()
         self._dirty = threading.Event()
         self._broken = False
+        """A flush failed: nobody knows what is on disk (a second one may lie). Only a new owner can tell."""
+        self._refused = 0
+        """How many bytes there was no room for, when it was so at the last attempt."""
         self._closed = False
         self._number, self._previous, self.last_outbox = _continue(slot)
         self._descriptor, self._size = -1, 0
@@ -127,12 +130,12 @@ class SegmentTrail:
                     self._new_file()
                 self._write(b"".join(lines))
                 if self._sync_every_record:
-                    os.fdatasync(self._descriptor)
+                    self._flush(self._descriptor)
             except OSError as error:
-                if error.errno != errno.ENOSPC or self._sync_every_record:
-                    # After a failed flush nobody knows what is on disk (a second one may lie).
-                    self._broken = True
+                # The file is as it was, so the next record may find room again.
+                self._refused = sum(map(len, lines))
                 raise ServiceUnavailableException(UNWRITABLE) from error
+            self._refused = 0
             self._number, self._previous = number, previous
             if events and events[-1][0] is not None:
                 self.last_outbox = events[-1][0]
@@ -146,10 +149,31 @@ class SegmentTrail:
             if self._broken:
                 raise ServiceUnavailableException(UNWRITABLE)
             try:
-                os.fdatasync(self._descriptor)
+                self._flush(self._descriptor)
             except OSError as error:
-                self._broken = True
                 raise ServiceUnavailableException(UNWRITABLE) from error
+
+    @property
+    def broken(self) -> bool:
+        """True when nothing will be taken before the slot is opened anew."""
+        return self._broken
+
+    def is_writable(self) -> bool:
+        """True when a record would be taken now; after one was refused, that is tried out."""
+        with self._guard:
+            if self._closed or self._broken:
+                return False
+            if self._refused:
+                # What is tried is the beginning of a record: a crash may leave that behind.
+                size = self._size
+                try:
+                    self._write(format_opening(self._number + 1, self._previous) + b" " * self._refused)
+                    self._size = size
+                    self._cut_back()
+                except OSError:
+                    return False
+                self._refused = 0
+            return True
 
     def close(self) -> None:
         """Everything appended is on disk, and the slot is free. A second call does nothing."""
@@ -174,27 +198,52 @@ class SegmentTrail:
                 written += os.write(self._descriptor, data[written:] if written else data)
         except OSError:
             if written:
-                try:
-                    os.ftruncate(self._descriptor, self._size)
-                except OSError:
-                    self._broken = True
+                with suppress(OSError):
+                    self._cut_back()
             raise
         self._size += written
+
+    def _cut_back(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, self._size)
+        except OSError:
+            self._broken = True
+            raise
+
+    def _flush(self, descriptor: int) -> None:
+        try:
+            os.fdatasync(descriptor)
+        except OSError:
+            self._broken = True
+            raise
 
     def _new_file(self) -> None:
         """Start the file of the next record. One that never got a record is taken up again."""
         path = self._directory / segment_name(self._number + 1)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
-        if self._descriptor >= 0:
-            os.fdatasync(self._descriptor)
-            os.close(self._descriptor)
-        self._descriptor, self._size = descriptor, 0
+        # Both are opened before anything changes: what fails for want of descriptors can be done again.
         directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(directory)
+            descriptor = os.open(path, flags, 0o600)
+            try:
+                if self._descriptor >= 0:
+                    self._flush(self._descriptor)
+                self._flush_directory(directory)
+            except OSError:
+                os.close(descriptor)
+                raise
         finally:
             os.close(directory)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._size = descriptor, 0
+
+    def _flush_directory(self, directory: int) -> None:
+        try:
+            os.fsync(directory)
+        except OSError:
+            self._broken = True
+            raise
 
     def _sync_in_groups(self) -> None:
         while not self._stopped.is_set():
@@ -202,15 +251,23 @@ class SegmentTrail:
             if self._stopped.wait(SYNC_SECONDS):
                 return
             self._dirty.clear()
-            with self._guard:
-                # A duplicate, so that flushing waits for no writer and a new file may begin meanwhile.
-                descriptor = os.dup(self._descriptor)
+            # What fails is known to the next one who appends.
+            with suppress(OSError):
+                self._sync_beside_writers()
+
+    def _sync_beside_writers(self) -> None:
+        with self._guard:
+            # A duplicate, so that flushing waits for no writer and a new file may begin meanwhile.
             try:
-                os.fdatasync(descriptor)
+                descriptor = os.dup(self._descriptor)
             except OSError:
-                self._broken = True
-            finally:
-                os.close(descriptor)
+                # The process has no descriptor left: then they wait.
+                self._flush(self._descriptor)
+                return
+        try:
+            self._flush(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _slot_names(role: str) -> Iterator[str]:
