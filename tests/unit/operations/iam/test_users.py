@@ -18,9 +18,10 @@ from strongroom.errors import (
     ValidationException,
 )
 from strongroom.identity.principal import Principal, PrincipalType
+from strongroom.identity.records import LoginProfile
 from strongroom.names import Arn
-from strongroom.operations.iam import access_keys, user_policies, users
-from strongroom.ports import USERS
+from strongroom.operations.iam import access_keys, attachments, groups, memberships, user_policies, users
+from strongroom.ports import LOGIN_PROFILES, USERS
 from support.identity_room import IdentityRoom
 from support.key_room import ACCOUNT, DAY, NOON, OTHER_ACCOUNT, allow, deny, policy, root
 
@@ -381,19 +382,36 @@ def test_a_deleted_user_is_gone(room: IdentityRoom) -> None:
     assert message == "The user with name bob cannot be found."
 
 
-def test_a_user_goes_only_without_policies_and_keys(room: IdentityRoom) -> None:
+def test_a_user_goes_only_when_nothing_hangs_on_it(room: IdentityRoom) -> None:
     create(room, "bob")
     put = {"UserName": "bob", "PolicyName": "p", "PolicyDocument": policy(allow("*"))}
     room.run(user_policies.PUT_USER_POLICY, put)
+    attachment = {"UserName": "bob", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}
+    room.run(attachments.ATTACH_USER_POLICY, attachment)
     key_id = room.run(access_keys.CREATE_ACCESS_KEY, {"UserName": "bob"})["AccessKey"]["AccessKeyId"]
     key = {"UserName": "bob", "AccessKeyId": key_id}
     room.run(access_keys.UPDATE_ACCESS_KEY, {**key, "Status": "Inactive"})
-    message = refused(DeleteConflictException, room, users.DELETE_USER, {"UserName": "bob"})
-    assert message == "Cannot delete entity, must delete policies first."
-    room.run(user_policies.DELETE_USER_POLICY, {"UserName": "bob", "PolicyName": "p"})
-    message = refused(DeleteConflictException, room, users.DELETE_USER, {"UserName": "bob"})
-    assert message == "Cannot delete entity, must delete access keys first."
-    room.run(access_keys.DELETE_ACCESS_KEY, key)
+    user_id = room.found("bob").user_id
+    room.unit.save(
+        LOGIN_PROFILES,
+        LoginProfile(user_id=user_id, account_id=ACCOUNT, password_hash="", created_at=NOON),
+    )
+    room.run(groups.CREATE_GROUP, {"GroupName": "ops"})
+    membership = {"UserName": "bob", "GroupName": "ops"}
+    room.run(memberships.ADD_USER_TO_GROUP, membership)
+    for left, remove in (
+        (
+            "delete policies",
+            lambda: room.run(user_policies.DELETE_USER_POLICY, {"UserName": "bob", "PolicyName": "p"}),
+        ),
+        ("detach all policies", lambda: room.run(attachments.DETACH_USER_POLICY, attachment)),
+        ("delete access keys", lambda: room.run(access_keys.DELETE_ACCESS_KEY, key)),
+        ("delete login profile", lambda: room.unit.delete(LOGIN_PROFILES, ACCOUNT, user_id)),
+        ("remove users from group", lambda: room.run(memberships.REMOVE_USER_FROM_GROUP, membership)),
+    ):
+        message = refused(DeleteConflictException, room, users.DELETE_USER, {"UserName": "bob"})
+        assert message == f"Cannot delete entity, must {left} first."
+        remove()
     room.run(users.DELETE_USER, {"UserName": "bob"})
     assert room.unit.scan(USERS, ACCOUNT) == []
 
