@@ -120,15 +120,8 @@ class EventTemplate:
     def event(self, *, at: dt.datetime, request_id: str, event_id: str) -> bytes:
         """Return the record of a call at another time, with other ids."""
         head, middle, between, tail = self._pieces
-        return b"%b%b%b%b%b%b%b" % (
-            head,
-            _second(at.replace(microsecond=0)).encode(),
-            middle,
-            request_id.encode(),
-            between,
-            event_id.encode(),
-            tail,
-        )
+        time = _second(at.replace(microsecond=0)).encode()
+        return b"".join((head, time, middle, request_id.encode(), between, event_id.encode(), tail))
 
 
 def service_event(
