@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strongroom.identity import ids
+from strongroom.names import AccountId
 from support.entropies import SeededEntropy, pattern
 
 
@@ -68,3 +72,35 @@ def test_an_account_id_has_twelve_digits_and_no_leading_zero(drawn: int, account
 
     assert ids.account_id(below) == account_id
     assert bounds == [900_000_000_000]
+
+
+# --- temporary keys
+
+
+@given(st.integers(0, 10**12 - 1), st.binary(min_size=5, max_size=5))
+def test_a_temporary_keys_id_holds_its_account(number: int, randomness: bytes) -> None:
+    account = AccountId(f"{number:012}")
+    key_id = ids.temporary_access_key_id(account, randomness)
+    assert re.fullmatch("ASIA[Q-Z2-7][A-Z2-7]{15}", key_id)
+    assert ids.account_of_temporary(key_id) == account
+
+
+def test_the_account_stands_where_published_decoders_look_for_it() -> None:
+    key_id = ids.temporary_access_key_id(AccountId("581039954779"), bytes(5))
+    first = int.from_bytes(base64.b32decode(key_id[4:])[:6])
+    assert (first & 0x7FFFFFFFFF80) >> 7 == 581039954779
+
+
+@pytest.mark.parametrize(
+    "key_id",
+    [
+        "",
+        "ASIA",
+        "AKIAQAAAAAAAAAAAAAAA",
+        "ASIAAAAAAAAAAAAAAAAA",
+        "ASIA7777777777777777",
+        "ASIAQ000000000000000",
+    ],
+)
+def test_other_ids_hold_no_account(key_id: str) -> None:
+    assert ids.account_of_temporary(key_id) is None

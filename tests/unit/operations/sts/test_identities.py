@@ -7,8 +7,9 @@ import datetime as dt
 import pytest
 
 from strongroom.errors import AccessDeniedException, UnrecognizedClientException
+from strongroom.identity.ids import temporary_access_key_id
 from strongroom.identity.principal import Principal, PrincipalType
-from strongroom.names import Arn
+from strongroom.names import AccountId, Arn
 from strongroom.operations.iam import access_keys
 from strongroom.operations.sts import identities
 from support.identity_room import IdentityRoom
@@ -83,3 +84,14 @@ def test_access_key_info_needs_permission_whether_the_key_exists_or_not(
         f"User: {bob.arn} is not authorized to perform: sts:GetAccessKeyInfo on resource: * "
         "because no identity-based policy allows the sts:GetAccessKeyInfo action"
     )
+
+
+def test_a_temporary_keys_account_stands_in_its_id(room: IdentityRoom) -> None:
+    for account in (ACCOUNT, OTHER_ACCOUNT):
+        key_id = temporary_access_key_id(account, b"\0\1\2\3\4")
+        answered = room.run(identities.GET_ACCESS_KEY_INFO, {"AccessKeyId": key_id})
+        assert answered == {"Account": account}
+    nowhere = temporary_access_key_id(AccountId("999999999999"), bytes(5))
+    assert room.refused(
+        UnrecognizedClientException, identities.GET_ACCESS_KEY_INFO, {"AccessKeyId": nowhere}
+    ) == ("The security token included in the request is invalid.")
