@@ -125,3 +125,68 @@ def test_the_wrong_region_is_refused(server: Server, secrets: Any) -> None:
     assert value_of(elsewhere, name) == "canary"
     for client in (here, elsewhere, there):
         client.close()
+
+
+def test_a_revoked_role_reads_nothing_more(server: Server, secrets: Any) -> None:
+    name, role = fresh(), fresh("role").replace("/", "-")
+    arn = secrets.create_secret(Name=name, SecretString="canary")["ARN"]
+    iam, person = server.client("iam"), a_person(server)
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": person.arn}, "Action": "sts:AssumeRole"}],
+    }
+    may_read = json.dumps({"Version": "2012-10-17", "Statement": [allow(GET)]})
+    made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=may_read)
+    sts = person.client("sts")
+    given = sts.assume_role(RoleArn=made["Arn"], RoleSessionName="session")
+    who = given["AssumedRoleUser"]["Arn"]
+    session = _client_with(server, given)
+    assert value_of(session, name) == "canary"
+    # Its policy is taken away, and given back.
+    iam.delete_role_policy(RoleName=role, PolicyName="p")
+    assert refused(session.get_secret_value, SecretId=name) == denied(who, GET, name)
+    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=may_read)
+    assert value_of(session, name) == "canary"
+    # Sessions made until now are revoked, as the console of IAM does it.
+    revoking = deny("*", DateLessThan={"aws:TokenIssueTime": "2999-01-01T00:00:00Z"})
+    iam.put_role_policy(
+        RoleName=role,
+        PolicyName="AWSRevokeOlderSessions",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [revoking]}),
+    )
+    assert refused(session.get_secret_value, SecretId=name) == denied(
+        who, GET, name, " with an explicit deny in an identity-based policy"
+    )
+    iam.delete_role_policy(RoleName=role, PolicyName="AWSRevokeOlderSessions")
+    assert value_of(session, name) == "canary"
+    # The role goes, and comes again under its name: its sessions are nobody's, whatever the secret allows.
+    grant = {"Effect": "Allow", "Principal": {"AWS": who}, "Action": GET, "Resource": "*"}
+    secrets.put_resource_policy(
+        SecretId=name, ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [grant]})
+    )
+    iam.delete_role_policy(RoleName=role, PolicyName="p")
+    assert value_of(session, name) == "canary"
+    iam.delete_role(RoleName=role)
+    code, _ = refused(session.get_secret_value, SecretId=arn)
+    assert code in ("UnrecognizedClientException", "InvalidClientTokenId")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=may_read)
+    assert refused(session.get_secret_value, SecretId=arn)[0] == code
+    again = _client_with(server, sts.assume_role(RoleArn=made["Arn"], RoleSessionName="session"))
+    assert value_of(again, name) == "canary"
+    for client in (sts, session, again, iam):
+        client.close()
+
+
+def test_a_dev_role_reaches_for_prod_in_vain(house: House) -> None:
+    row = next(row for row in rows() if row.members["id"] == "a dev role reaching for prod")
+    assert row.members["wire"]
+    who = callers()[row.caller]["arn"]
+    assert house.call(row) == denied(who, GET, house.secret_arn)
+
+
+def _client_with(server: Server, answer: Any) -> Any:
+    given = answer["Credentials"]
+    token = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    return server.client("secretsmanager", credentials=token)

@@ -40,7 +40,7 @@ USE_OF_THE_KEY = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
 PATHS = {"ann": "/dev/", "other_ann": "/"}
 ENTITIES = {"ann": "ann", "fed": "ann", "app": "app", "other_ann": "other_ann", "other_app": "other_app"}
 """Caller to the user or role that has its identity policies."""
-ROLES = {"app": ("App", "/service/", "i-1"), "other_app": ("App", "/", "s")}
+ROLES = {"app": ("App", "/service/", "i-1"), "other_app": ("App", "/", "s-1")}
 
 Credentials = tuple[str, ...]
 
@@ -100,12 +100,12 @@ class House:
 
     def _arrange(self, row: Row) -> None:
         tags = row.context
+        if row.caller in ROLES:
+            self._kept("roles", lambda: _furnish_roles(self))
         self._arrange_secret(row, _tags(tags, "aws:ResourceTag/"))
         entity = ENTITIES.get(row.caller)
         if entity is None:
             return
-        if entity in ROLES:
-            self._kept("roles", lambda: _furnish_roles(self))
         iam = self.client("iam", callers()[row.caller]["account"])
         named, word = ({"UserName": "ann"}, "user") if entity not in ROLES else ({"RoleName": "App"}, "role")
         documents = [self._text(each) for each in row.documents("identity")]
