@@ -141,7 +141,12 @@ def mentions(operation: Operation) -> set[str]:
     """
     found: set[str] = set()
     seen: set[int] = set()
-    waiting: list[Any] = [operation.handle, operation.targets, operation.identification]
+    waiting: list[Any] = [
+        operation.handle,
+        operation.targets,
+        operation.identification,
+        operation.prepare,
+    ]
     while waiting:
         value = waiting.pop()
         if id(value) in seen:

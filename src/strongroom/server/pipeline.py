@@ -39,6 +39,7 @@ from strongroom.operations.call import (
     Unit,
 )
 from strongroom.operations.catalog import ServedService
+from strongroom.operations.iam.last_used import KeyUses
 from strongroom.operations.sts.limits import verify_may_call
 from strongroom.ports import Clock, ReadUnit, Store, Trail, WriteUnit
 from strongroom.server.callers import Caller, Callers, described
@@ -123,6 +124,7 @@ class Pipeline:
         self._callers = Callers(resources.root_key)
         self._uuids = Uuids()
         self._repeats = Repeats()
+        self._key_uses = KeyUses(store)
         # Threads start with the first slow call; a few, so that making keys cannot take every core for long.
         self._errands: dict[str, asyncio.Future[None]] = {}
         self._messengers = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="errand")
@@ -194,6 +196,7 @@ class Pipeline:
         caller = attempt.caller = claimed
         assert caller is not None  # noqa: S101 - nothing verifies without a credential
         attempt.region = signature.region
+        self._key_uses.note(caller.principal, route.service.name, signature.region, now)
         verify_may_call(caller.principal, route.service.name, route.operation)
         return caller
 

@@ -13,6 +13,7 @@ from strongroom.operations.iam import (
     empty_lists,
     group_policies,
     groups,
+    last_used,
     login_profiles,
     managed_policies,
     memberships,
@@ -67,6 +68,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     groups.GET_GROUP,
     groups.LIST_GROUPS,
     groups.UPDATE_GROUP,
+    last_used.GET_ACCESS_KEY_LAST_USED,
     login_profiles.CHANGE_PASSWORD,
     login_profiles.CREATE_LOGIN_PROFILE,
     login_profiles.DELETE_LOGIN_PROFILE,
@@ -132,7 +134,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 )
 
 UNSUPPORTED: Final[dict[str, str]] = {
-    "GetAccessKeyLastUsed": "When and where an access key was last used is not kept yet.",
     **dict.fromkeys(
         ("GetAccountAuthorizationDetails",),
         "Comes with groups, roles, managed policies and permissions boundaries.",
