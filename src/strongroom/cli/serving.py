@@ -22,6 +22,11 @@ from strongroom.server.world import SystemClock, SystemEntropy
 
 __all__ = ["serve_room"]
 
+_LOST = (
+    "The database is older than the audit trail, which tells of {} writes that are not in it: it was put "
+    "back from a backup, or lost what it had. Their records stay; new ones follow them."
+)
+
 
 def serve_room(settings: Settings) -> None:
     """Serve until told to stop."""
@@ -33,6 +38,8 @@ def serve_room(settings: Settings) -> None:
     with _directory(settings) as data_dir:
         settings = replace(settings, data_dir=data_dir)
         opened = open_room(settings, SystemClock(), SystemEntropy())
+        if opened.lost_writes:
+            typer.echo(f"strongroom: {_LOST.format(opened.lost_writes)}", err=True)
         _announce(settings, opened.new_account)
         try:
             supervise(settings, opened.room, opened.root_key)

@@ -11,7 +11,7 @@ import typer
 from strongroom.cli.exits import Exit
 from strongroom.store.errors import RoomError
 from strongroom.store.outbox import exported_up_to
-from strongroom.store.room import DATABASE
+from strongroom.store.room import DATABASE, verify_format
 from strongroom.trail.verification import verify_trail
 
 __all__ = ["verify"]
@@ -21,9 +21,10 @@ def verify(data_dir: Path, *, as_json: bool) -> Exit:
     """Print what the verification of a directory's trail found, and return the exit code it deserves.
 
     Raises:
-        RoomError: there is no trail, or no database beside it.
+        RoomError: it is no data directory, or of a newer format; there is no trail, or no database beside it.
         ServiceUnavailableException, IntegrityError: the database cannot be read, or is damaged.
     """
+    verify_format(data_dir)
     trail = data_dir / "trail"
     if not trail.is_dir():
         raise RoomError(f"There is no trail in {data_dir}.")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strongroom.keys.records import RootKeyCheck
 from strongroom.operations.iam.bootstrap import NewAccount, create_account
 from strongroom.ports import ROOT_KEY_CHECKS, Clock, Entropy, WriteUnit
 from strongroom.rootkey import HeldRootKey, open_root_key
 from strongroom.server.settings import Settings
+from strongroom.store.outbox import begin_behind
 from strongroom.store.room import Room, is_room
 from strongroom.store.sqlite import SqliteStore
-from strongroom.trail.layout import slots
+from strongroom.trail.layout import EXPORTED, slots
 from strongroom.trail.segment import SegmentTrail
 
 __all__ = ["OpenRoom", "open_room"]
@@ -25,6 +26,8 @@ class OpenRoom:
     root_key: HeldRootKey
     new_account: NewAccount | None
     """The first account, when this call made it: the only time its secret is known."""
+    lost_writes: int = 0
+    """How many writes the trail tells of that the database, being an older one, has never seen."""
 
 
 def open_room(settings: Settings, clock: Clock, entropy: Entropy, *, own: bool = True) -> OpenRoom:
@@ -43,9 +46,8 @@ def open_room(settings: Settings, clock: Clock, entropy: Entropy, *, own: bool =
     is_new = not is_room(settings.data_dir)
     room = Room.create(settings.data_dir) if is_new else Room.open(settings.data_dir, own=own)
     try:
-        if own:
-            _verify_trail(room)
-        return _open(room, settings, clock, entropy, is_new=is_new)
+        lost = begin_behind(room.database, _verified_trail(room)) if own else 0
+        return replace(_open(room, settings, clock, entropy, is_new=is_new), lost_writes=lost)
     except BaseException:
         room.close()
         raise
@@ -78,11 +80,16 @@ def _open(room: Room, settings: Settings, clock: Clock, entropy: Entropy, *, is_
         store.close()
 
 
-def _verify_trail(room: Room) -> None:
-    """Every chain of the trail can be continued.
+def _verified_trail(room: Room) -> int:
+    """Every chain of the trail can be continued. Return the number of the last write it tells of.
 
     Found here, where a person sees it: a worker can only fail to start, again and again.
     """
-    roles = {"keeper", *(slot.name for slot in slots(room.trail))}
+    last = 0
+    roles = {EXPORTED, *(slot.name for slot in slots(room.trail))}
     for role in sorted(roles):
-        SegmentTrail.open(room.trail, role).close()
+        trail = SegmentTrail.open(room.trail, role)
+        trail.close()
+        if role == EXPORTED:
+            last = trail.last_outbox or 0
+    return last

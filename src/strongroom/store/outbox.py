@@ -9,10 +9,12 @@ from pathlib import Path
 from strongroom.store.connections import connect
 from strongroom.store.errors import told
 
-__all__ = ["exported_up_to"]
+__all__ = ["begin_behind", "exported_up_to"]
 
 _PENDING = "SELECT min(seq) FROM events"
 _GIVEN = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+_FIRST = "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)"
+_ADVANCE = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'events'"
 
 
 def exported_up_to(database: Path) -> int:
@@ -30,5 +32,27 @@ def exported_up_to(database: Path) -> int:
                 return int(pending) - 1
             given = connection.execute(_GIVEN).fetchone()
             return 0 if given is None else int(given[0])
+    except sqlite3.Error as exc:
+        raise told(exc) from exc
+
+
+def begin_behind(database: Path, last: int) -> int:
+    """Every record of a write that is to come has a number above `last`, the last one the trail holds.
+
+    Return how many numbers were left out for that. Any at all mean that the database is older than the trail
+    (put back from a copy): it gives up nothing, but would give their numbers again, and a record whose number
+    the trail has counts as exported. Nobody else may write meanwhile.
+
+    Raises:
+        ServiceUnavailableException, IntegrityError: the database cannot be written, or is damaged.
+    """
+    try:
+        with closing(connect(database, writing=True)) as connection:
+            row = connection.execute(_GIVEN).fetchone()
+            given = 0 if row is None else int(row[0])
+            if last <= given:
+                return 0
+            connection.execute(_FIRST if row is None else _ADVANCE, (last,))
+            return last - given
     except sqlite3.Error as exc:
         raise told(exc) from exc

@@ -85,7 +85,7 @@ class Room:
             IntegrityError: its database is damaged.
         """
         try:
-            _verify_format(path)
+            verify_format(path)
             _verify_private(path)
             if not (path / DATABASE).exists():
                 raise RoomError(f"{path} has no {DATABASE}; restore the directory from a backup.")
@@ -173,7 +173,8 @@ def _verify_creatable(path: Path) -> None:
         raise RoomError(f"{path} is not empty and not a data directory (it holds {foreign[0]}).")
 
 
-def _verify_format(path: Path) -> None:
+def verify_format(path: Path) -> None:
+    """Raise RoomError unless `path` is a data directory of a format this version knows."""
     try:
         content = (path / FORMAT).read_text(encoding="ascii", errors="replace")
     except FileNotFoundError:

@@ -101,3 +101,19 @@ def test_help_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Usage: " in done.stdout
+
+
+def test_the_trail_of_a_newer_format_is_not_judged(tmp_path: Path) -> None:
+    """What a newer version writes differently would be called damage."""
+    data_dir = tmp_path / "data"
+    assert invoke("init", "--data-dir", str(data_dir)).exit_code == 0
+    assert invoke("trail", "verify", "--data-dir", str(data_dir)).exit_code == 0
+    before = (data_dir / "FORMAT").read_text()
+    (data_dir / "FORMAT").write_text(before.replace("1", "2"))
+    for options in ((), ("--json",)):
+        result = invoke("trail", "verify", "--data-dir", str(data_dir), *options)
+        assert (result.exit_code, result.stdout) == (3, "")
+        assert result.stderr == (
+            f"strongroom: The data directory {data_dir} was written by a newer version of strongroom: it has "
+            "format 2, this version knows 1. Use the newer version.\n"
+        )

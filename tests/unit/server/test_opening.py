@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,14 @@ from strongroom.rootkey import RootKeyError
 from strongroom.server.opening import OpenRoom, open_room
 from strongroom.server.settings import Settings
 from strongroom.store.errors import RoomError
+from strongroom.store.outbox import exported_up_to
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.export import export_outbox
 from strongroom.trail.segment import SegmentTrail, TrailError
+from strongroom.trail.verification import verify_trail
 from support.entropies import SeededEntropy
+from support.trails import records
 
 MOMENT = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
 ACCOUNT = "123456789012"
@@ -126,3 +131,39 @@ def test_a_trail_that_cannot_be_written_is_told(settings: Settings) -> None:
     segments.write_text("")
     with pytest.raises(TrailError, match="cannot be written: File exists"):
         open_room(settings, StoppedClock(), SeededEntropy())
+
+
+def test_behind_a_newer_trail_an_older_database_goes_on_and_drops_nothing(settings: Settings) -> None:
+    opened(settings)
+    database = settings.data_dir / "room.db"
+    older = database.read_bytes()
+    assert written(settings, "a", "b", "c") == 4  # the first account's record came first
+    database.write_bytes(older)
+    again = opened(settings, 1)
+    assert (again.lost_writes, again.new_account) == (3, None)
+    assert written(settings, "d") == 2  # with that of the account, which stood in the older database
+    events = [each["eventID"] for each in records(settings.data_dir)][1:]
+    assert events == ["a", "b", "c", "d"]
+    verified = verify_trail(settings.data_dir / "trail", exported=exported_up_to(database))
+    assert (verified.ok, verified.records) == (True, 5)
+    assert opened(settings, 2).lost_writes == 0
+
+
+def test_an_older_database_that_never_recorded_a_write_goes_on_behind_the_trail(settings: Settings) -> None:
+    Room.create(settings.data_dir).close()
+    with closing(SegmentTrail.open(settings.data_dir / "trail", "keeper")) as trail:
+        trail.append_many([(1, b'{"eventID":"a"}'), (2, b'{"eventID":"b"}')])
+    assert opened(settings).lost_writes == 2
+    assert written(settings) == 1
+    assert [each["eventID"] for each in records(settings.data_dir)][:2] == ["a", "b"]
+    assert verify_trail(settings.data_dir / "trail", exported=3).ok
+
+
+def written(settings: Settings, *names: str) -> int:
+    """Record writes, move all records to the trail, and return how many left the database."""
+    with closing(SqliteStore.open(settings.data_dir)) as store:
+        for name in names:
+            event = b'{"eventID":"%b"}' % name.encode()
+            store.write(lambda unit, event=event: unit.record(event)).result()  # type: ignore[misc]
+        with closing(SegmentTrail.open(settings.data_dir / "trail", "keeper")) as trail:
+            return export_outbox(store, trail)
