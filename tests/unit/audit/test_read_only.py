@@ -15,6 +15,7 @@ READ_ONLY = {
         "GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac",
         "GenerateRandom", "ReEncrypt", "Sign", "Verify", "VerifyMac",
     },
+    "iam": {"SimulateCustomPolicy", "SimulatePrincipalPolicy"},
     "sts": {"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "DecodeAuthorizationMessage"},
 }  # fmt: skip
 CHANGES_NOTHING = ("Get", "List", "Describe")
