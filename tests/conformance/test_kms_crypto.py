@@ -84,6 +84,7 @@ SPECS: list[tuple[str, str, str, list[str]]] = [
     ("ECC_SECG_P256K1", "SIGN_VERIFY", "SigningAlgorithms", ["ECDSA_SHA_256"]),
     ("ECC_NIST_EDWARDS25519", "SIGN_VERIFY", "SigningAlgorithms", ["ED25519_SHA_512"]),
     ("ML_DSA_87", "SIGN_VERIFY", "SigningAlgorithms", ["ML_DSA_SHAKE_256"]),
+    ("ML_KEM_1024", "ENCAPSULATE_DECAPSULATE", "EncapsulationAlgorithms", ["ML_KEM"]),
 ]
 
 
@@ -304,6 +305,22 @@ def test_two_sides_derive_one_secret(house: House) -> None:
         f"{signer} key usage is SIGN_VERIFY which is not valid for DeriveSharedSecret.",
     )
     house.unseen(shared)
+
+
+def test_a_secret_is_handed_to_the_owner_of_a_key(house: House) -> None:
+    key = house.key("ML_KEM_768", "ENCAPSULATE_DECAPSULATE")
+    request = {"KeyId": key, "EncapsulationAlgorithm": "ML_KEM"}
+    secret, blob = public_key(house, key).encapsulate()
+    opened = answered(house.kms.decapsulate, SharedSecretCiphertextBlob=blob, **request)
+    assert opened == {**request, "SharedSecret": secret}
+    answer = answered(house.kms.encapsulate, **request)
+    blob = answer.pop("SharedSecretCiphertextBlob")
+    assert answered(house.kms.decapsulate, SharedSecretCiphertextBlob=blob, **request) == answer
+    assert refused(house.kms.decapsulate, SharedSecretCiphertextBlob=blob[1:], **request) == (
+        "InvalidCiphertextException",
+        "",
+    )
+    house.unseen(secret, answer["SharedSecret"])
 
 
 @pytest.mark.parametrize("spec", ["RSA_3072", "ECC_NIST_P384", "ECC_NIST_EDWARDS25519"])

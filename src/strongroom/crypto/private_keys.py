@@ -1,4 +1,4 @@
-"""Private keys of RSA, elliptic curve, Ed25519 and ML-DSA pairs behind handles that can be used but not seen.
+"""Private keys of RSA, elliptic curve, ML-DSA and ML-KEM pairs behind handles that can be used but not seen.
 
 Key specs and algorithms go by their names in KMS. Random bytes (keys, PSS salts, ECDSA nonces, OAEP seeds)
 are drawn by OpenSSL itself, which takes none from outside: the one place of this rung that is not repeatable.
@@ -11,7 +11,7 @@ from typing import Final, NoReturn, SupportsIndex, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -39,6 +39,8 @@ _PrivateKey: TypeAlias = (
     | mldsa.MLDSA44PrivateKey
     | mldsa.MLDSA65PrivateKey
     | mldsa.MLDSA87PrivateKey
+    | mlkem.MLKEM768PrivateKey
+    | mlkem.MLKEM1024PrivateKey
 )
 _KINDS: Final = (
     rsa.RSAPrivateKey,
@@ -47,7 +49,10 @@ _KINDS: Final = (
     mldsa.MLDSA44PrivateKey,
     mldsa.MLDSA65PrivateKey,
     mldsa.MLDSA87PrivateKey,
+    mlkem.MLKEM768PrivateKey,
+    mlkem.MLKEM1024PrivateKey,
 )
+_ML_KEM: Final = (mlkem.MLKEM768PrivateKey, mlkem.MLKEM1024PrivateKey)
 _ML_DSA: Final = (mldsa.MLDSA44PrivateKey, mldsa.MLDSA65PrivateKey, mldsa.MLDSA87PrivateKey)
 _EXPONENT: Final = 65537
 _GENERATORS: Final[Mapping[str, Callable[[], _PrivateKey]]] = {
@@ -62,6 +67,8 @@ _GENERATORS: Final[Mapping[str, Callable[[], _PrivateKey]]] = {
     "ML_DSA_44": mldsa.MLDSA44PrivateKey.generate,
     "ML_DSA_65": mldsa.MLDSA65PrivateKey.generate,
     "ML_DSA_87": mldsa.MLDSA87PrivateKey.generate,
+    "ML_KEM_768": mlkem.MLKEM768PrivateKey.generate,
+    "ML_KEM_1024": mlkem.MLKEM1024PrivateKey.generate,
 }
 PAIR_SPECS: Final = frozenset(_GENERATORS)
 """The key specs pairs are made of."""
@@ -120,6 +127,8 @@ class PrivateKeyHandle:
             return key.sign(message, _rsa_padding(algorithm), _hash(algorithm, message_type))
         if isinstance(key, ec.EllipticCurvePrivateKey):
             return key.sign(message, ec.ECDSA(_hash(algorithm, message_type)))
+        if isinstance(key, _ML_KEM):
+            raise TypeError("not a signing key")
         if isinstance(key, _ML_DSA) and message_type == EXTERNAL_MU:
             return key.sign_mu(message)
         return key.sign(message)
@@ -133,6 +142,8 @@ class PrivateKeyHandle:
                 key.public_key().verify(signature, message, scheme, hashed)
             elif isinstance(key, ec.EllipticCurvePrivateKey):
                 key.public_key().verify(signature, message, ec.ECDSA(_hash(algorithm, message_type)))
+            elif isinstance(key, _ML_KEM):
+                raise TypeError("not a signing key")
             elif isinstance(key, _ML_DSA) and message_type == EXTERNAL_MU:
                 key.public_key().verify_mu(signature, message)
             else:
@@ -178,6 +189,27 @@ class PrivateKeyHandle:
         if peer.curve.name != key.curve.name:
             raise ValueError("another curve")
         return key.exchange(ec.ECDH(), peer)
+
+    def encapsulate(self) -> tuple[bytes, bytes]:
+        """Return a new shared secret and what `decapsulate` gives it back for (FIPS 203)."""
+        secret, encapsulated = self._ml_kem().public_key().encapsulate()
+        return secret, encapsulated
+
+    def decapsulate(self, encapsulated: bytes) -> bytes:
+        """Return the shared secret; another one, and no error, when it was made for another key or altered.
+
+        Raises:
+            IntegrityError: it has not the length that this kind of key makes.
+        """
+        try:
+            return self._ml_kem().decapsulate(encapsulated)
+        except ValueError:
+            raise IntegrityError(DOES_NOT_OPEN) from None
+
+    def _ml_kem(self) -> mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey:
+        if not isinstance(self.__key, _ML_KEM):
+            raise TypeError("not an ML-KEM key")
+        return self.__key
 
     def _rsa(self) -> rsa.RSAPrivateKey:
         if not isinstance(self.__key, rsa.RSAPrivateKey):

@@ -14,6 +14,7 @@ ENCRYPT_DECRYPT: Final = "ENCRYPT_DECRYPT"
 SIGN_VERIFY: Final = "SIGN_VERIFY"
 GENERATE_VERIFY_MAC: Final = "GENERATE_VERIFY_MAC"
 KEY_AGREEMENT: Final = "KEY_AGREEMENT"
+ENCAPSULATE_DECAPSULATE: Final = "ENCAPSULATE_DECAPSULATE"
 
 _RSA: Final[Mapping[str, tuple[str, ...]]] = {
     ENCRYPT_DECRYPT: ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"),
@@ -27,6 +28,7 @@ _RSA: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _ML_DSA: Final[Mapping[str, tuple[str, ...]]] = {SIGN_VERIFY: ("ML_DSA_SHAKE_256",)}
+_ML_KEM: Final[Mapping[str, tuple[str, ...]]] = {ENCAPSULATE_DECAPSULATE: ("ML_KEM",)}
 
 
 def _curve(signing: str) -> Mapping[str, tuple[str, ...]]:
@@ -50,6 +52,8 @@ KEY_SPECS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "ML_DSA_44": _ML_DSA,
     "ML_DSA_65": _ML_DSA,
     "ML_DSA_87": _ML_DSA,
+    "ML_KEM_768": _ML_KEM,
+    "ML_KEM_1024": _ML_KEM,
 }
 """Key spec to its usages, each with the algorithms it is used with, in the order KeyMetadata lists them."""
 
@@ -61,6 +65,7 @@ ALGORITHM_MEMBERS: Final[Mapping[str, str]] = {
     SIGN_VERIFY: "SigningAlgorithms",
     GENERATE_VERIFY_MAC: "MacAlgorithms",
     KEY_AGREEMENT: "KeyAgreementAlgorithms",
+    ENCAPSULATE_DECAPSULATE: "EncapsulationAlgorithms",
 }
 """The member of KeyMetadata that lists a key's algorithms, by its usage."""
 
@@ -71,6 +76,13 @@ SLOW_SPECS: Final = frozenset({"RSA_2048", "RSA_3072", "RSA_4096", "ML_DSA_44", 
 def is_key_pair(spec: str) -> bool:
     """True for specs with a public and a private key."""
     return spec != SYMMETRIC and spec not in MAC_KEY_BYTES
+
+
+def key_type(spec: str) -> str:
+    """Return `symmetric`, `HMAC` or `asymmetric`: an alias stays with keys of one type."""
+    if spec in MAC_KEY_BYTES:
+        return "HMAC"
+    return "asymmetric" if is_key_pair(spec) else "symmetric"
 
 
 def algorithms(spec: str, usage: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from strongroom.errors import (
 from strongroom.keys import states
 from strongroom.keys.records import Alias, KmsKey
 from strongroom.keys.reference import ALIAS_PREFIX, AWS_ALIAS_PREFIX, KeyRef, is_alias_name, parse_key_ref
+from strongroom.keys.specs import key_type
 from strongroom.names import Arn, kms_alias_arn
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.kms import messages
@@ -116,6 +117,7 @@ def update_alias(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     Raises:
         NotFoundException: no such name, or no such key.
         KMSInvalidStateException: the new key is pending deletion.
+        ValidationException: the two keys are not of one type and usage.
         LimitExceededException: the new key has 50 names.
     """
     call = authorized.call
@@ -123,6 +125,8 @@ def update_alias(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     key = note_key(call, managed(target))
     left, alias = _existing(call, unit, name_target)
     states.verify_not_pending_deletion(key)
+    if (key_type(left.spec), left.usage) != (key_type(key.spec), key.usage):
+        raise ValidationException(messages.ALIAS_OF_ANOTHER_KIND)
     if left.key_id != key.key_id:
         unit.save(KMS_KEYS, _without_alias(left, alias.alias_name))
         unit.save(KMS_KEYS, _with_alias(key, alias.alias_name))
@@ -230,6 +234,7 @@ UPDATE_ALIAS = Operation(
     targets=_update_targets,
     handle=update_alias,
     read_only=False,
+    deviations=("The text for a key of another type or usage is our own: AWS's is not established.",),
 )
 DELETE_ALIAS = Operation(
     name="DeleteAlias",

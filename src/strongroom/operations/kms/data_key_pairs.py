@@ -90,7 +90,7 @@ def _generate(authorized: AuthorizedCall) -> tuple[bytes, dict[str, Any]]:
     }
 
 
-_DEVIATIONS: Final = ("KeyPairSpec SM2, ML_KEM_512, ML_KEM_768 and ML_KEM_1024 are not supported.",)
+_DEVIATIONS: Final = ("KeyPairSpec SM2 and ML_KEM_512 are not supported.",)
 
 GENERATE_DATA_KEY_PAIR = Operation(
     name="GenerateDataKeyPair",

@@ -294,7 +294,7 @@ CREATE_KEY = Operation(
     prepare=prepare_create_key,
     read_only=False,
     deviations=(
-        "Key specs SM2 (AWS has it in China only) and ML_KEM_512, ML_KEM_768 and ML_KEM_1024 answer "
+        "Key specs SM2 (AWS has it in China only) and ML_KEM_512 (the cryptographic library does not) answer "
         "UnsupportedOperationException.",
         "Keys of spec ECC_NIST_EDWARDS25519 sign with ED25519_SHA_512 only: the cryptographic library has no "
         "Ed25519ph, so ED25519_PH_SHA_512 is not listed and answers InvalidKeyUsageException.",

@@ -38,6 +38,9 @@ RESERVED_TAG_KEY: Final = "Tags beginning with aws: are reserved"
 # Not established [11]; ours.
 RESERVED_ALIAS: Final = "Alias names that begin with alias/aws/ are reserved for AWS managed keys."
 INVALID_ALIAS_NAME: Final = "The specified alias name is not valid."
+ALIAS_OF_ANOTHER_KIND: Final = (
+    "The current and the new KMS key of an alias must be of the same type and have the same key usage."
+)
 AWS_MANAGED_KEY: Final = "This operation is not permitted on an AWS managed key."
 INVALID_MARKER: Final = "The specified marker is not valid."
 INVALID_GRANT_TOKEN: Final = "The specified grant token is not valid."
@@ -51,6 +54,18 @@ CONSTRAINT_PAIRS: Final = "An encryption context grant constraint must have 1 to
 CONSTRAINT_TEXT: Final = (
     "The names and values of an encryption context grant constraint can have at most 384 characters."
 )
+INVALID_IMPORT_TOKEN: Final = "The specified import token is not valid for this KMS key."
+EXPIRED_IMPORT_TOKEN: Final = "The specified import token is expired."
+OTHER_KEY_MATERIAL: Final = (
+    "The key material is not the same key material that was previously imported into this KMS key."
+)
+VALID_TO_NOT_TAKEN: Final = (
+    "A validTo date must not be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE"
+)
+VALID_TO_RANGE: Final = "The validTo date must be in the future and no more than 365 days away."
+# [3] ImportKeyMaterial, recorded by localstack.
+VALID_TO_REQUIRED: Final = "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES"
+# Not established; ours.
 POLICY_NAME: Final = "Invalid policy name; the only valid policy name is default"
 CONTEXT_TOO_LARGE: Final = "The encryption context is larger than 8192 bytes."
 NO_CONTEXT: Final = "An encryption context is not supported with asymmetric KMS keys."
@@ -140,6 +155,16 @@ def too_many_rotations(key_arn: str) -> str:
 def nothing_pending_rotation(key_arn: str) -> str:
     """[3] RotateKeyOnDemand."""
     return f"No available key material pending rotation for the key: {key_arn}."
+
+
+def no_such_wrapping(algorithm: str, spec: str) -> str:
+    """GetParametersForImport; not established."""
+    return f"Wrapping algorithm {algorithm} with wrapping key spec {spec} is not supported."
+
+
+def no_second_import(key_arn: str) -> str:
+    """ImportKeyMaterial; not established."""
+    return f"{key_arn} cannot take new key material before the key material it has is complete and current."
 
 
 def no_such_grant(grant_id: str) -> str:

@@ -17,6 +17,7 @@ from strongroom.errors import (
     ValidationException,
 )
 from strongroom.operations.kms import aliases, keys
+from support.key_pairs import a_key
 from support.key_room import ACCOUNT, DAY, NOON, OTHER_ACCOUNT, KeyRoom, allow, root
 
 ALIAS_ARN = "arn:aws:kms:eu-central-1:111122223333:alias/app"
@@ -272,3 +273,32 @@ def test_the_aliases_of_a_deleted_key_go_with_it(room: KeyRoom, key_id: str) -> 
     assert room.run(aliases.LIST_ALIASES, now=late)["Aliases"] == []
     create(room, other, now=late)
     assert room.run(keys.DESCRIBE_KEY, {"KeyId": "alias/app"}, now=late)["KeyMetadata"]["KeyId"] == other
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"), ("RSA_2048", "ENCRYPT_DECRYPT")),
+        (("RSA_2048", "ENCRYPT_DECRYPT"), ("RSA_2048", "SIGN_VERIFY")),
+        (("HMAC_256", "GENERATE_VERIFY_MAC"), ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")),
+    ],
+)
+def test_an_alias_stays_with_keys_of_one_type_and_usage(
+    room: KeyRoom, old: tuple[str, str], new: tuple[str, str]
+) -> None:
+    left, key = a_key(room, *old), a_key(room, *new)
+    room.run(aliases.CREATE_ALIAS, {"AliasName": "alias/app", "TargetKeyId": left.key_id})
+    before = room.unit.state()
+    with pytest.raises(ValidationException) as refused:
+        room.run(aliases.UPDATE_ALIAS, {"AliasName": "alias/app", "TargetKeyId": key.key_id})
+    assert refused.value.message == (
+        "The current and the new KMS key of an alias must be of the same type and have the same key usage."
+    )
+    assert room.unit.state() == before
+
+
+def test_an_alias_may_go_to_another_spec_of_the_type(room: KeyRoom) -> None:
+    left, key = a_key(room, "RSA_2048", "SIGN_VERIFY"), a_key(room, "ECC_NIST_P256", "SIGN_VERIFY")
+    room.run(aliases.CREATE_ALIAS, {"AliasName": "alias/app", "TargetKeyId": left.key_id})
+    room.run(aliases.UPDATE_ALIAS, {"AliasName": "alias/app", "TargetKeyId": key.key_id})
+    assert room.key(key.key_id).alias_names == ("alias/app",)

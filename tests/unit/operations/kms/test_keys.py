@@ -113,9 +113,9 @@ def test_create_key_keeps_description_policy_and_tags(room: KeyRoom) -> None:
             id="SM2",
         ),
         pytest.param(
-            {"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"},
+            {"KeySpec": "ML_KEM_512", "KeyUsage": "ENCAPSULATE_DECAPSULATE"},
             UnsupportedOperationException,
-            "KeySpec ML_KEM_768 is not supported.",
+            "KeySpec ML_KEM_512 is not supported.",
             id="ML-KEM",
         ),
         pytest.param(
