@@ -110,7 +110,7 @@ def put_resource_policy(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[
 
 
 def get_resource_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    """Return the policy as it was put, with users that changed since as `principals.shown_document` says;
+    """Return the policy as it was put, with users and roles that changed since as `principals.shown_document` says;
     without one, an answer that has no ResourcePolicy.
 
     Raises:
@@ -241,8 +241,9 @@ GET_RESOURCE_POLICY = Operation(
     handle=get_resource_policy,
     deviations=(
         "A secret marked for deletion is refused.",
-        "The policy comes back character for character as it was put, unless a user it names was renamed or "
-        "deleted since: then that user stands in it under its new ARN, or under its unique id.",
+        "The policy comes back character for character as it was put, unless a user it names was renamed "
+        "since, or a user or role it names was deleted: then that one stands in it under its new ARN, or "
+        "under its unique id.",
     ),
 )
 DELETE_RESOURCE_POLICY = Operation(
