@@ -34,7 +34,7 @@ STEPS = st.lists(
         st.tuples(
             st.sampled_from(["read", "write"]),
             st.sampled_from(sorted(PRINCIPALS)),
-            st.sampled_from([6, 7, 12, 24]),
+            st.sampled_from([6, 7, 12, 24, 60]),
         ),
     ),
     max_size=30,

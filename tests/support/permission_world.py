@@ -361,4 +361,8 @@ def _target(call: Call, unit: Any, choice: int) -> Target:
     if choice // 6 % 2:
         return secret_target(call, unit, SECRET_ARN, GET)
     key = unit.find(KMS_KEYS, account_region(ACCOUNT, REGION), KEY_ID)
-    return replace(key_target(call, key, "kms:Decrypt"), grants=GRANTS[choice // 12 % 2])
+    return replace(
+        key_target(call, key, "kms:Decrypt"),
+        grants=GRANTS[choice // 12 % 2],
+        grants_behind=bool(choice // 48 % 2),
+    )

@@ -43,6 +43,7 @@ class _Remembered(msgspec.Struct, frozen=True, eq=False):
     standing: Standing
     policies: tuple[ResourcePolicy, ...]
     grants: tuple[str, ...]
+    grants_behind: bool
     keys_read: tuple[str, ...]
     """Every condition key, folded, that the policies can look at for this action."""
     timed: bool
@@ -119,13 +120,16 @@ def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
         or known.standing is not standing
         or known.policies != target.resource_policies
         or known.grants != target.grants
+        or known.grants_behind is not target.grants_behind
     ):
         policies = _policies(call, standing, target)
         if policies is None:
             return _UNREADABLE
         keys_read = tuple(sorted(policies.keys_read(target.action)))
         timed = not _TIME.isdisjoint(keys_read)
-        known = _Remembered(standing, target.resource_policies, target.grants, keys_read, timed, {})
+        known = _Remembered(
+            standing, target.resource_policies, target.grants, target.grants_behind, keys_read, timed, {}
+        )
         memory.put(place, known)
     if known.timed:
         call.details["timed"] = True

@@ -72,7 +72,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(sorted(CHANGES)), CHOICES),
         st.tuples(st.sampled_from(sorted(PRINCIPALS)), CHOICES),
-        st.tuples(st.sampled_from(sorted(PRINCIPALS)), st.sampled_from([6, 7, 12, 24])),
+        st.tuples(st.sampled_from(sorted(PRINCIPALS)), st.sampled_from([6, 7, 12, 24, 60])),
     ),
     max_size=40,
 )
@@ -244,6 +244,21 @@ def test_who_vouches_for_a_tokens_subject_is_part_of_what_is_remembered(unit: Ma
     good = a_call(caller(f"arn:aws:iam::{ACCOUNT}:oidc-provider/good.example"))
     bad = replace(good, principal=caller(f"arn:aws:iam::{ACCOUNT}:oidc-provider/evil.example"))
     assert [allowed(call, unit, target).allowed for call in (good, bad, good)] == [True, False, True]
+
+
+def test_whom_a_grant_names_is_part_of_what_is_remembered(unit: MarkedUnit) -> None:
+    target = Target(
+        action="kms:Decrypt",
+        resource=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k",
+        owner_account=ACCOUNT,
+        resource_policies=(ResourcePolicy(policy(for_principal(OTHER, "*")), delegates_to_account=False),),
+        grants=("g",),
+    )
+    call = a_call("federated")
+    unit.change(lambda unit: CHANGES["user boundary"](unit, 1))
+    unit.change(lambda unit: CHANGES["managed policy"](unit, 4))
+    behind = replace(target, grants_behind=True)
+    assert [allowed(call, unit, each).allowed for each in (target, behind, target)] == [True, False, True]
 
 
 # The layers, and the words
