@@ -110,8 +110,8 @@ def put_resource_policy(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[
 
 
 def get_resource_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    """Return the policy as it was put, with users and roles that changed since as `principals.shown_document` says;
-    without one, an answer that has no ResourcePolicy.
+    """Return the policy as it was put, with users and roles that changed since as `principals.shown_document`
+    says; without one, an answer that has no ResourcePolicy.
 
     Raises:
         ResourceNotFoundException: no such secret, or no policy of that name (other than `default`).
