@@ -10,6 +10,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from strongroom.operations.kms.duties import do_key_duties
@@ -29,6 +31,8 @@ DELETION_SECONDS: Final = 1.0
 PRUNING_SECONDS: Final = 3600.0
 BATCH: Final = 1000
 DELETION_BATCH: Final = 100
+TELLING_SECONDS: Final = 60.0
+"""How often a duty that goes on failing in the same way is told of at most."""
 
 
 class Keeper:
@@ -37,20 +41,27 @@ class Keeper:
     def __init__(
         self,
         store: Store,
-        trail: SegmentTrail,
+        open_trail: Callable[[], SegmentTrail],
         clock: Clock,
         entropy: Entropy,
         log: Any,
         root_key: RootKey,
     ) -> None:
+        """`open_trail` is called now, and again whenever the trail has closed itself.
+
+        Raises what it raises now.
+        """
         self._store = store
-        self._trail = trail
+        self._open_trail = open_trail
+        self._trail = open_trail()
         self._clock = clock
         self._entropy = entropy
         self._log = log
         self._root_key = root_key
         self._deletion_at = 0.0
         self._pruning_at = time.monotonic() + PRUNING_SECONDS
+        self._troubles: dict[str, tuple[str, float]] = {}
+        """What each failing duty fails with, and when that was told."""
 
     def tick(self) -> None:
         """Do what is due. A duty that fails is logged and tried again at its next time."""
@@ -65,10 +76,16 @@ class Keeper:
             self._attempt("pruning", self._prune)
 
     def finish(self) -> None:
-        """Export what is left; for the end of the server."""
+        """Export what is left, and close the trail; for the end of the server."""
         self._attempt("export", self._export)
+        self._trail.close()
 
     def _export(self) -> None:
+        if self._trail.broken:
+            # What is not on disk for certain is in the store still, and written again.
+            self._trail.forget_unsynced()
+            self._trail.close()
+            self._trail = self._open_trail()
         while export_outbox(self._store, self._trail, BATCH) == BATCH:
             pass
 
@@ -93,6 +110,17 @@ class Keeper:
         try:
             do()
         except Exception as error:
+            self._tell(duty, error)
+        else:
+            if self._troubles.pop(duty, None) is not None:
+                self._log.info("duty done again", duty=duty)
+
+    def _tell(self, duty: str, error: Exception) -> None:
+        """Log a failure, unless that would say what was said less than a minute ago."""
+        now, trouble = time.monotonic(), f"{type(error).__name__}: {error} ({error.__cause__})"
+        told, at = self._troubles.get(duty, ("", 0.0))
+        if trouble != told or now >= at + TELLING_SECONDS:
+            self._troubles[duty] = trouble, now
             self._log.error("duty failed", duty=duty, exc_info=error)
 
 
@@ -103,10 +131,15 @@ def run_keeper(room: Room, root_key: RootKey, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log = open_log("keeper")
     store = SqliteStore.open(room.path)
-    trail = SegmentTrail.open(room.trail, role="keeper")
-    keeper = Keeper(store, trail, SystemClock(), SystemEntropy(), log, root_key)
+    keeper = Keeper(
+        store,
+        partial(SegmentTrail.open, room.trail, role="keeper"),
+        SystemClock(),
+        SystemEntropy(),
+        log,
+        root_key,
+    )
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
         keeper.tick()
     keeper.finish()
     store.close()
-    trail.close()

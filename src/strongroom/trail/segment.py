@@ -59,6 +59,8 @@ class SegmentTrail:
         """A flush failed: nobody knows what is on disk (a second one may lie). Only a new owner can tell."""
         self._refused = 0
         """How many bytes there was no room for, when it was so at the last attempt."""
+        self._synced = 0
+        """How much of the file `sync` has said to be on disk."""
         self._closed = False
         self._number, self._previous, self.last_outbox = _continue(slot)
         self._descriptor, self._size = -1, 0
@@ -152,6 +154,20 @@ class SegmentTrail:
                 self._flush(self._descriptor)
             except OSError as error:
                 raise ServiceUnavailableException(UNWRITABLE) from error
+            self._synced = self._size
+
+    def forget_unsynced(self) -> None:
+        """Cut off what `sync` has not said to be on disk, for one whose records have an origin that keeps them
+        until then. Nothing will be taken before the slot is opened anew.
+
+        After a failed flush the system may show records that no disk has.
+
+        Raises:
+            OSError: it cannot be cut off.
+        """
+        with self._guard:
+            self._broken = True
+            os.ftruncate(self._descriptor, self._synced)
 
     @property
     def broken(self) -> bool:
@@ -236,7 +252,7 @@ class SegmentTrail:
             os.close(directory)
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor, self._size = descriptor, 0
+        self._descriptor, self._size, self._synced = descriptor, 0, 0
 
     def _flush_directory(self, directory: int) -> None:
         try:
@@ -321,7 +337,8 @@ def _last_line(path: Path) -> bytes | None:
             whole = start + last + 1
             if whole < size:
                 file.truncate(whole)
-                os.fsync(file.fileno())
+            # The last owner may have died before its flush; what counts from now on must be on disk.
+            os.fsync(file.fileno())
             return tail[before + 1 : last]
         if size:
             file.truncate(0)
