@@ -223,6 +223,31 @@ class StrongroomSynced(Strongroom):
     flags = ("--sync-every-record",)
 
 
+class Floor(AwsLike):
+    """`floor.py` on the same web server: how quick a server could be that does next to nothing."""
+
+    name = "floor"
+
+    def version(self) -> str:
+        return ""
+
+    def _environment(self) -> Mapping[str, str]:
+        return {
+            **super()._environment(),
+            "FLOOR_SECRET": ROOT_SECRET,
+            "FLOOR_MARK": CANARY,
+            "FLOOR_RECORDS": str(self.directory / "records"),
+        }
+
+    def _command(self) -> Sequence[str]:
+        workers = str(len(os.sched_getaffinity(0)))
+        return [
+            str(Path(sys.executable).with_name("granian")),
+            *("--interface", "asgi", "--port", str(self._port), "--workers", workers),
+            *("--no-ws", "--log-level", "error", "--working-dir", str(Path(__file__).parent), "floor:app"),
+        ]
+
+
 class Moto(AwsLike):
     name = "moto"
     package = "moto[server]"
@@ -357,7 +382,7 @@ audit "file" "trail" {{
 
 BAO_POLICY = 'path "secret/data/bench/*" { capabilities = ["create", "read", "update"] }'
 
-CONTENDERS: Sequence[type[Contender]] = (Strongroom, StrongroomSynced, Moto, MiniStack, OpenBao)
+CONTENDERS: Sequence[type[Contender]] = (Strongroom, StrongroomSynced, Floor, Moto, MiniStack, OpenBao)
 
 
 def name(number: int) -> str:
