@@ -101,7 +101,7 @@ def _create_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
         "kms:CallerAccount": call.account_id,
         "kms:KeySpec": _spec(request),
         "kms:KeyUsage": request.get("KeyUsage", ENCRYPT_DECRYPT),
-        "kms:KeyOrigin": request.get("Origin", "AWS_KMS"),
+        "kms:KeyOrigin": _origin(request),
         "kms:MultiRegion": "true" if request.get("MultiRegion") else "false",
         "kms:BypassPolicyLockoutSafetyCheck": _bypass(request),
         **tag_context(request.get("Tags")),
@@ -111,7 +111,7 @@ def _create_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
 
 def prepare_create_key(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], PrivateKeyHandle] | None:
     """An RSA key pair takes up to seconds to make; others are made with the key."""
-    spec, _ = _verify_spec(authorized.request)
+    spec, _ = _verify_request(authorized.request)
     return partial(PrivateKeyHandle.generate, spec) if spec.startswith("RSA_") else None
 
 
@@ -124,16 +124,8 @@ def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]
         TagException, LimitExceededException, MalformedPolicyDocumentException: see tags and policies.
     """
     call, request = authorized.call, authorized.request
-    spec, usage = _verify_spec(request)
-    if request.get("CustomKeyStoreId") is not None or request.get("XksKeyId") is not None:
-        raise UnsupportedOperationException(NO_CUSTOM_STORE)
-    origin = request.get("Origin", "AWS_KMS")
-    multi_region = bool(request.get("MultiRegion"))
-    if origin not in ("AWS_KMS", states.EXTERNAL):
-        raise UnsupportedOperationException(NO_SUCH_ORIGIN.format(origin=origin))
-    if origin == states.EXTERNAL and (multi_region or spec != SYMMETRIC):
-        raise UnsupportedOperationException(IMPORTED_ARE_SYMMETRIC)
-    policy = request.get("Policy")
+    spec, usage = _verify_request(request)
+    multi_region, policy = bool(request.get("MultiRegion")), request.get("Policy")
     key = new_key(
         account_id=call.account_id,
         region=call.region,
@@ -146,8 +138,8 @@ def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]
         private_key=_private_key(call, spec),
         multi_region=multi_region,
     )
-    if origin == states.EXTERNAL:
-        key = msgspec.structs.replace(key, origin=origin, materials=(), state=states.PENDING_IMPORT)
+    if _origin(request) == states.EXTERNAL:
+        key = msgspec.structs.replace(key, origin=states.EXTERNAL, materials=(), state=states.PENDING_IMPORT)
     key = msgspec.structs.replace(
         key, description=request.get("Description", ""), tags=tagged({}, request.get("Tags") or ())
     )
@@ -156,6 +148,19 @@ def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]
         key = with_policy(call, unit, key, policy, bypass=bypass)
     unit.save(KMS_KEYS, note_key(call, key))
     return {"KeyMetadata": key_metadata(key)}
+
+
+def _verify_request(request: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the spec and usage of the key a request asks for, one that is made here."""
+    spec, usage = _verify_spec(request)
+    if request.get("CustomKeyStoreId") is not None or request.get("XksKeyId") is not None:
+        raise UnsupportedOperationException(NO_CUSTOM_STORE)
+    origin = _origin(request)
+    if origin not in ("AWS_KMS", states.EXTERNAL):
+        raise UnsupportedOperationException(NO_SUCH_ORIGIN.format(origin=origin))
+    if origin == states.EXTERNAL and (request.get("MultiRegion") or spec != SYMMETRIC):
+        raise UnsupportedOperationException(IMPORTED_ARE_SYMMETRIC)
+    return spec, usage
 
 
 def _verify_spec(request: Mapping[str, Any]) -> tuple[str, str]:
@@ -269,6 +274,10 @@ def _set_state(authorized: AuthorizedCall, unit: WriteUnit, state: str) -> None:
 
 def _spec(request: Mapping[str, Any]) -> str:
     return str(request.get("KeySpec") or request.get("CustomerMasterKeySpec") or SYMMETRIC)
+
+
+def _origin(request: Mapping[str, Any]) -> str:
+    return str(request.get("Origin", "AWS_KMS"))
 
 
 def _bypass(request: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from msgspec.structs import replace
 
 from strongroom.crypto.private_keys import PrivateKeyHandle
-from strongroom.errors import AccessDeniedException, IntegrityError
+from strongroom.errors import AccessDeniedException, IntegrityError, UnsupportedOperationException
 from strongroom.operations.authorize import authorize
 from strongroom.operations.kms import keys
 from strongroom.operations.kms.material import KeyMaterialDamage, mac_key, private_key
@@ -218,3 +218,13 @@ def test_create_key_can_be_bound_to_spec_usage_and_origin(
     with pytest.raises(AccessDeniedException):
         room.run(keys.CREATE_KEY, request, principal=may_not)
     assert room.run(keys.CREATE_KEY, request, principal=may)["KeyMetadata"]["KeySpec"] == "ECC_NIST_P256"
+
+
+@pytest.mark.parametrize("members", [{"Origin": "EXTERNAL"}, {"Origin": "AWS_CLOUDHSM"}, {"XksKeyId": "1"}])
+def test_no_rsa_key_is_made_for_a_call_that_is_refused(room: KeyRoom, members: dict[str, str]) -> None:
+    request = {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", **members}
+    call = room.call("CreateKey", request)
+    prepare = keys.CREATE_KEY.prepare
+    assert prepare is not None
+    with pytest.raises(UnsupportedOperationException):
+        prepare(authorize(call, room.unit, keys.CREATE_KEY.targets(call, room.unit)), room.unit)
