@@ -9,6 +9,7 @@ from strongroom.operations.iam import (
     access_keys,
     account,
     attachments,
+    authorization_details,
     boundaries,
     empty_lists,
     group_policies,
@@ -50,6 +51,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     attachments.LIST_ATTACHED_GROUP_POLICIES,
     attachments.LIST_ATTACHED_ROLE_POLICIES,
     attachments.LIST_ATTACHED_USER_POLICIES,
+    authorization_details.GET_ACCOUNT_AUTHORIZATION_DETAILS,
     boundaries.DELETE_ROLE_PERMISSIONS_BOUNDARY,
     boundaries.DELETE_USER_PERMISSIONS_BOUNDARY,
     boundaries.PUT_ROLE_PERMISSIONS_BOUNDARY,
@@ -134,10 +136,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 )
 
 UNSUPPORTED: Final[dict[str, str]] = {
-    **dict.fromkeys(
-        ("GetAccountAuthorizationDetails",),
-        "Comes with groups, roles, managed policies and permissions boundaries.",
-    ),
     "UpdateOpenIDConnectProvider": "Trusted identity propagation is not planned, and this sets nothing else.",
     **dict.fromkeys(
         (
