@@ -157,8 +157,8 @@ class SegmentTrail:
             self._synced = self._size
 
     def forget_unsynced(self) -> None:
-        """Cut off what `sync` has not said to be on disk, for one whose records have an origin that keeps them
-        until then. Nothing will be taken before the slot is opened anew.
+        """Cut off what `sync` has not said to be on disk, for one whose records have an origin that keeps
+        them until then. Nothing will be taken before the slot is opened anew.
 
         After a failed flush the system may show records that no disk has.
 

@@ -46,7 +46,11 @@ def test_a_handle_can_be_neither_printed_copied_nor_stored(
         key.anything = 1  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("kept", [b"", b"no key", private("ECC_NIST_P256").public_der()])
+@pytest.mark.parametrize(
+    "kept",
+    [b"", b"no key", private("ECC_NIST_P256").public_der()],
+    ids=["nothing", "other bytes", "a public key"],
+)
 def test_what_is_no_private_key_does_not_open(kept: bytes) -> None:
     with pytest.raises(IntegrityError) as refused:
         PrivateKeyHandle.open(kept)
