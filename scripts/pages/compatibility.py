@@ -35,8 +35,8 @@ behaviour is not on record and something had to be decided.
 - A request is at most 1 MiB, and its body must arrive within 20 seconds.
 - `GET /health` and `GET /ready` are answered without a signature, and say nothing but that.
 - An operation that is not served answers `UnknownOperationException` with the reason given below.
-- Identity policies are those put on users themselves; roles, groups, managed policies and permissions
-  boundaries are to come.
+- Of AWS's managed policies there are those that concern secrets, with their statements on the services that
+  are here.
 
 """
 
