@@ -336,6 +336,50 @@ class TestSeveralRecords:
         assert len({each["eventID"] for each in found}) == 2
         assert {each["userIdentity"]["accountId"] for each in found} == {other}
         assert {each.get("errorCode") for each in found} == {None if allowed else "AccessDenied"}
+        told = {each["recipientAccountId"]: each for each in found}
+        assert told[other]["userIdentity"]["type"] == "Root"
+        assert told[house.account_id]["userIdentity"] == {
+            "type": "AWSAccount",
+            "principalId": other,
+            "accountId": other,
+        }
+
+    def test_of_what_does_not_exist_an_account_that_was_only_named_hears_nothing(self, house: House) -> None:
+        arn = f"arn:aws:secretsmanager:{REGION}:{house.account_id}:secret:no-such-secret-AbCdEf"
+        answer = house.call("GetSecretValue", {"SecretId": arn}, credentials=house.accounts.other_credentials)
+        assert answer.status == 400
+        record = house.recorded(answer)
+        assert record["recipientAccountId"] == house.accounts.other_account_id
+        assert record["errorCode"] == "AccessDenied"
+        assert "sharedEventID" not in record
+
+    def test_a_batch_across_accounts_tells_each_account_of_its_own_secrets(self, house: House) -> None:
+        other = house.accounts.other_account_id
+        hidden = house.secret()
+        own = str(
+            house.accounts.other_client("secretsmanager").create_secret(
+                Name=f"trail-{uuid.uuid4().hex[:8]}", SecretString="x"
+            )["ARN"]
+        )
+        answer = house.call(
+            "BatchGetSecretValue",
+            {"SecretIdList": [own, hidden]},
+            credentials=house.accounts.other_credentials,
+        )
+        assert [each["ARN"] for each in answer.json["SecretValues"]] == [own]
+        found = records_of(house.data_dir, answer.request_id)
+        here = [each for each in found if each["recipientAccountId"] == house.account_id]
+        there = [each for each in found if each["recipientAccountId"] == other]
+        assert len(here) + len(there) == len(found)
+        [record] = here
+        assert (record["eventName"], record["errorCode"]) == ("GetSecretValue", "AccessDenied")
+        assert record["requestParameters"] == {"secretId": hidden}
+        assert record["userIdentity"] == {"type": "AWSAccount", "principalId": other, "accountId": other}
+        assert [each["ARN"] for each in record["resources"]] == [hidden]
+        assert own not in json.dumps(here)
+        assert sorted(each["eventName"] for each in there) == ["BatchGetSecretValue", *["GetSecretValue"] * 2]
+        [mine] = [each for each in there if each.get("sharedEventID") == record["sharedEventID"]]
+        assert mine["requestParameters"] == {"secretId": hidden}
 
     def test_a_call_within_an_account_shares_nothing(self, house: House) -> None:
         assert "sharedEventID" not in house.recorded(
@@ -398,7 +442,7 @@ class TestTheCommand:
     def test_a_missing_one_is_refused(self, tmp_path: Path) -> None:
         done = self.verify(tmp_path)
         assert (done.returncode, done.stdout) == (3, "")
-        assert done.stderr == f"strongroom: There is no trail in {tmp_path}.\n"
+        assert done.stderr == f"strongroom: {tmp_path} is not a data directory: it has no FORMAT file.\n"
 
     @pytest.fixture
     def copy(self, house: House, tmp_path: Path) -> Path:

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
-from strongroom.audit.event import EventTemplate, call_event
+from strongroom.audit.event import EventTemplate
 from strongroom.errors import (
-    AccessDeniedException,
     IntegrityError,
     ServiceError,
     UnknownOperationException,
 )
-from strongroom.names import Region, parse_arn
+from strongroom.names import Region
 from strongroom.operations.authorize import authorize
 from strongroom.operations.call import (
     Again,
@@ -32,65 +29,34 @@ from strongroom.operations.call import (
     Call,
     Errand,
     Identification,
-    Operation,
     Repeat,
     Resources,
-    Target,
     Unit,
 )
 from strongroom.operations.catalog import ServedService
 from strongroom.operations.iam.last_used import KeyUses
 from strongroom.operations.sts.limits import verify_may_call
 from strongroom.ports import Clock, ReadUnit, Store, Trail, WriteUnit
+from strongroom.server.attempt import GLOBAL_REGION, Attempt
 from strongroom.server.callers import Caller, Callers, described
+from strongroom.server.records import events_of
 from strongroom.server.repeats import Kept, Place, Repeats, place_of
 from strongroom.server.world import Uuids
-from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, fault_of, internal_fault
+from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, internal_fault
 from strongroom.wire.http import HttpRequest, HttpResponse
-from strongroom.wire.models import OperationModel, ServiceModel
+from strongroom.wire.models import ServiceModel
 from strongroom.wire.routing import Route, Router
 from strongroom.wire.sigv4 import Credential, verify
 
 __all__ = ["Log", "Pipeline"]
 
-GLOBAL_REGION: Final = Region("us-east-1")
-"""Where records of services without regions are filed (fact sheet cloudtrail section 1)."""
-_GLOBAL_SERVICES: Final = frozenset({"iam"})
-_CLAIMED_KEY = re.compile(r"Credential=([\w-]{1,128})/|[?&]X-Amz-Credential=([\w-]{1,128})%2[Ff]")
-_UNKNOWN_OPERATION: Final = "Unknown"
 SLOW_THREADS: Final = 4
-_RESOURCE_TYPES: Final[Mapping[str, str]] = {
-    "secret": "AWS::SecretsManager::Secret",
-    "key": "AWS::KMS::Key",
-    "alias": "AWS::KMS::Alias",
-    "role": "AWS::IAM::Role",
-    "user": "AWS::IAM::User",
-}
 
 
 class Log(Protocol):
     """What the pipeline tells the operator; `error` comes with the exception at hand."""
 
     def error(self, event: str, **fields: Any) -> Any: ...
-
-
-@dataclass(slots=True)
-class Attempt:
-    """What is known of a call so far, for its record."""
-
-    request: HttpRequest
-    service: ServiceModel | None = None
-    operation: str = _UNKNOWN_OPERATION
-    model: OperationModel | None = None
-    declared: Operation | None = None
-    caller: Caller | None = None
-    claimed_account: str = ""
-    """The account of the access key a request names, whether or not the signature then holds."""
-    region: str = ""
-    call: Call | None = None
-    targets: Sequence[Target] = ()
-    prepared: Any = None
-    """What the operation's slow work came to."""
 
 
 class _ToKeep(NamedTuple):
@@ -304,7 +270,7 @@ class Pipeline:
 
         response = self._store.read(work)
         answer = self._encode(attempt, response)
-        for event in self._events(attempt, None):
+        for event in events_of(attempt, None, self._uuids):
             self._trail.append(event)
         return answer
 
@@ -344,7 +310,7 @@ class Pipeline:
                 )
             )
             return answer
-        events = list(self._events(attempt, None))
+        events = list(events_of(attempt, None, self._uuids))
         for event in events:
             self._trail.append(event)
         if to_keep is not None and len(events) == 1:
@@ -361,7 +327,7 @@ class Pipeline:
         assert call is not None  # noqa: S101 - _accept ran before
         response = self._perform(attempt, call, unit)
         answer = self._encode(attempt, response)
-        for event in self._events(attempt, response):
+        for event in events_of(attempt, response, self._uuids):
             unit.record(event)
         return answer
 
@@ -383,7 +349,7 @@ class Pipeline:
         elif isinstance(error.__cause__, IntegrityError):
             self._log.error("damage found", request_id=request_id, exc_info=error.__cause__)
         try:
-            for event in self._events(attempt, None, told):
+            for event in events_of(attempt, None, self._uuids, told):
                 self._trail.append(event)
         except ServiceError as unrecorded:
             # What was to be said has no record, so it is not said.
@@ -393,114 +359,8 @@ class Pipeline:
             told = internal_fault(service)
         return encode_fault(told, service, request_id)
 
-    # Records
-
-    def _events(
-        self, attempt: Attempt, response: Mapping[str, Any] | None, error: ServiceError | None = None
-    ) -> Iterator[bytes]:
-        """Yield the records of a call: one for the caller's account, and one for each other account whose
-        resources it touched, tied together by a shared id; and those of the parts of a batch."""
-        request, call, model, service = attempt.request, attempt.call, attempt.model, attempt.service
-        read_only = attempt.declared is not None and attempt.declared.read_only
-        parameters: Mapping[str, Any] | None = None
-        if call is not None and model is not None and not isinstance(error, AccessDeniedException):
-            parameters = model.redact_request(call.request) or None
-        elements: Mapping[str, Any] | None = None
-        if response is not None and model is not None and not read_only:
-            elements = model.redact_response(response) or None
-        elif call is not None and error is None:
-            elements = call.details.get("response_elements")
-        code = message = None
-        if error is not None:
-            fault = fault_of(error, service)
-            code = "AccessDenied" if isinstance(error, AccessDeniedException) else fault.code
-            message = fault.message or None
-        accounts = self._accounts(attempt)
-        record = partial(
-            call_event,
-            event_source=service.event_source if service is not None else "strongroom",
-            region=self._region(attempt),
-            user_identity=_identity(attempt),
-            source_ip=request.source_ip,
-            user_agent=request.headers.get("user-agent") or "",
-            request_id=request.request_id,
-            at=request.received_at,
-            shared_event_id=self._uuids.next() if len(accounts) > 1 else None,
-        )
-        for account in accounts:
-            yield record(
-                event_name=attempt.operation,
-                event_id=self._uuids.next(),
-                read_only=read_only,
-                recipient_account_id=account,
-                request_parameters=parameters,
-                response_elements=elements,
-                error_code=code,
-                error_message=message,
-                resources=_resources(attempt.targets),
-            )
-        if call is None or service is None:
-            return
-        for part in call.details.get("extra_events", ()):
-            yield record(
-                event_name=part["operation"],
-                event_id=self._uuids.next(),
-                read_only=True,
-                recipient_account_id=accounts[0],
-                request_parameters=service.operations[part["operation"]].redact_request(part["request"]),
-                error_code=_record_code(part.get("error_code")),
-                error_message=part.get("error_message"),
-            )
-
-    @staticmethod
-    def _region(attempt: Attempt) -> str:
-        if attempt.service is not None and attempt.service.name in _GLOBAL_SERVICES:
-            return GLOBAL_REGION
-        return attempt.region
-
-    @staticmethod
-    def _accounts(attempt: Attempt) -> list[str]:
-        if attempt.caller is None:
-            return [attempt.claimed_account]
-        own = attempt.caller.principal.account_id
-        others = {target.owner_account for target in attempt.targets if target.owner_account != own}
-        return [own, *sorted(others)] if others else [own]
-
 
 @lru_cache(maxsize=4)
 def _time_context(second: int) -> Mapping[str, str]:
     moment = dt.datetime.fromtimestamp(second, dt.UTC)
     return {"aws:CurrentTime": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "aws:EpochTime": str(second)}
-
-
-def _record_code(code: str | None) -> str | None:
-    return "AccessDenied" if code == AccessDeniedException.__name__ else code
-
-
-def _identity(attempt: Attempt) -> Mapping[str, Any] | orjson.Fragment:
-    if attempt.caller is not None:
-        return attempt.caller.identity
-    unknown: dict[str, Any] = {"type": "Unknown"}
-    request = attempt.request
-    claimed = _CLAIMED_KEY.search(request.headers.get("authorization") or f"?{request.raw_query}")
-    if claimed is not None:
-        unknown["accessKeyId"] = claimed.group(1) or claimed.group(2)
-    return unknown
-
-
-def _resources(targets: Sequence[Target]) -> list[Mapping[str, Any]]:
-    """Return the things a call touched that exist, as the record names them."""
-    return [
-        {"accountId": target.owner_account, "type": kind, "ARN": target.resource}
-        for target in targets
-        if target.record is not None and (kind := _resource_type(target.resource)) is not None
-    ]
-
-
-@lru_cache(maxsize=4096)
-def _resource_type(arn: str) -> str | None:
-    parsed = parse_arn(arn)
-    if parsed is None:
-        return None
-    kind = re.split("[:/]", parsed.resource, maxsplit=1)[0]
-    return _RESOURCE_TYPES.get(kind, kind)

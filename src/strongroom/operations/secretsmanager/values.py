@@ -408,7 +408,8 @@ def batch_get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Mappin
     errors: list[Mapping[str, Any]] = []
     events = call.details.setdefault("extra_events", [])
     for target, refusal in _outcomes(authorized, ids):
-        event: dict[str, Any] = {"operation": "GetSecretValue", "request": {"SecretId": target.shown_as}}
+        request = {"SecretId": target.shown_as}
+        event: dict[str, Any] = {"operation": "GetSecretValue", "request": request, "target": target}
         try:
             if refusal is not None:
                 raise refusal
