@@ -24,6 +24,8 @@ import msgspec
 
 from strongroom.names import AccountId, Arn, Region
 
+MULTI_REGION_PREFIX: Final = "mrk-"
+"""Begins the key ids of multi-Region keys; related keys of all regions have the same id and material."""
 MAGIC: Final = b"SRKC\x01"
 _ARN_LENGTH_AT: Final = len(MAGIC)
 _ARN_AT: Final = _ARN_LENGTH_AT + 1
@@ -47,6 +49,15 @@ class Ciphertext(msgspec.Struct, frozen=True):
     """Every byte before the salt."""
     sealed: bytes
     """Salt, nonce, ciphertext, tag."""
+
+    def is_under(self, key_arn: str) -> bool:
+        """True when the blob says it was made under this key, or under its related key of another region."""
+        if self.key_arn == key_arn:
+            return True
+        if not self.key_id.startswith(MULTI_REGION_PREFIX):
+            return False
+        region = key_arn.split(":")[3]
+        return self.key_arn.replace(f":kms:{self.region}:", f":kms:{region}:", 1) == key_arn
 
 
 def encode_header(key_arn: str, material_id: str) -> bytes:

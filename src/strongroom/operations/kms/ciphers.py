@@ -17,7 +17,7 @@ from strongroom.errors import (
     UnsupportedOperationException,
     ValidationException,
 )
-from strongroom.keys.ciphertext import Ciphertext, parse_ciphertext
+from strongroom.keys.ciphertext import MULTI_REGION_PREFIX, Ciphertext, parse_ciphertext
 from strongroom.keys.records import KmsKey
 from strongroom.keys.reference import KeyRef
 from strongroom.keys.specs import ENCRYPT_DECRYPT, SYMMETRIC
@@ -280,9 +280,12 @@ def _source_target(call: Call, unit: ReadUnit, source: _Source) -> Target:
         )
     if ciphertext is None:
         raise ValidationException(messages.null_member(source.key_id[0].lower() + source.key_id[1:]))
-    ref = KeyRef(ciphertext.account_id, ciphertext.region, key_id=ciphertext.key_id)
+    # A blob of a multi-Region key opens with the related key of the region the call is made in.
+    is_shared = ciphertext.key_id.startswith(MULTI_REGION_PREFIX)
+    region = call.region if is_shared else ciphertext.region
+    ref = KeyRef(ciphertext.account_id, region, key_id=ciphertext.key_id)
     key = find_key(unit, ref, call.received_at)
-    if key is None or key.region != call.region:
+    if key is None or key.region != call.region or not ciphertext.is_under(key.arn):
         raise AccessDeniedException(messages.UNREACHABLE_CIPHERTEXT)
     return key_target(
         call, key, source.action, encryption_context=context, optional=True, context=use, unit=unit
@@ -306,7 +309,7 @@ def _opening(authorized: AuthorizedCall, target: Target, source: _Source) -> _Op
         blob = _blob(request)
         ciphertext = parse_ciphertext(blob) if algorithm == SYMMETRIC else None
     # Recorded by localstack: this is told before a wrong usage.
-    if ciphertext is not None and ciphertext.key_arn != present(target).arn:
+    if ciphertext is not None and not ciphertext.is_under(present(target).arn):
         raise IncorrectKeyException(messages.INCORRECT_KEY)
     key = usable_key(authorized, target, ENCRYPT_DECRYPT)
     verify_algorithm(key, algorithm)

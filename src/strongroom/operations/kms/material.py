@@ -166,7 +166,7 @@ def decrypt(resources: Resources, key: KmsKey, ciphertext: Ciphertext, context: 
         KeyMaterialDamage: the stored key material is damaged.
         IntegrityError: another key's or unknown material, another context, or a changed byte.
     """
-    if ciphertext.key_arn != key.arn:
+    if not ciphertext.is_under(key.arn):
         raise IntegrityError(DOES_NOT_OPEN)
     for material in reversed(key.materials):
         if material.material_id == ciphertext.material_id:

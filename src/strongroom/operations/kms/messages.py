@@ -139,6 +139,16 @@ def not_a_primary(key_arn: str) -> str:
     return f"{key_arn} is not a multi-region primary key."
 
 
+def replica_exists(region: str) -> str:
+    """ReplicateKey; not established."""
+    return f"A related multi-region key already exists in {region}."
+
+
+def invalid_region(region: str) -> str:
+    """ReplicateKey, UpdatePrimaryRegion; not established."""
+    return f"{region} is not a valid region for this operation."
+
+
 def wrong_origin(key_arn: str, origin: str) -> str:
     """[3], [4] note 6."""
     return f"{key_arn} origin is {origin} which is not valid for this operation."
