@@ -81,7 +81,8 @@ def role_targets(
             action=action,
             resource=role_arn,
             owner_account=AccountId(parsed.account_id),
-            record=role,
+            # The call's record names the role once, whatever else is asked about it.
+            record=role if action is actions[0] else None,
             resource_policies=(trust,),
             context={**tags, **context},
             denial=denial,
