@@ -149,12 +149,9 @@ def test_a_new_key_has_the_policy_that_leaves_it_to_its_account(kms: Any, key: s
             id="no usage",
         ),
         pytest.param(
-            {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"},
-            (
-                "UnsupportedOperationException",
-                "KeySpec RSA_2048 is not supported; the only supported key spec is SYMMETRIC_DEFAULT.",
-            ),
-            id="not symmetric",
+            {"KeySpec": "RSA_2048", "KeyUsage": "GENERATE_VERIFY_MAC"},
+            ("ValidationException", "KeyUsage GENERATE_VERIFY_MAC is not compatible with KeySpec RSA_2048"),
+            id="a usage of other keys",
         ),
         pytest.param({"Policy": "{}"}, ("MalformedPolicyDocumentException", None), id="no policy"),
         pytest.param(

@@ -11,7 +11,7 @@ from strongroom.operations.catalog import CATALOG
 READ_ONLY = {
     "secretsmanager": {"BatchGetSecretValue", "ValidateResourcePolicy"},
     "kms": {
-        "Decrypt", "DeriveSharedSecret", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair",
+        "Decapsulate", "Decrypt", "DeriveSharedSecret", "Encapsulate", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair",
         "GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac",
         "GenerateRandom", "ReEncrypt", "Sign", "Verify", "VerifyMac",
     },
