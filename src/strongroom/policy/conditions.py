@@ -59,6 +59,12 @@ class Operator:
     if_exists: bool
     set_operator: SetOperator | None
 
+    @property
+    def text(self) -> str:
+        """The operator as policies write it."""
+        prefix = "" if self.set_operator is None else f"{self.set_operator.value}:"
+        return f"{prefix}{self.name}{'IfExists' if self.if_exists else ''}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:

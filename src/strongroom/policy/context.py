@@ -37,6 +37,11 @@ _SPELLINGS = {key.lower(): key for key in _DOCUMENTED.split()}
 spelling finds them; names that are missing here are found as well, only later."""
 
 
+def spelled(folded_key: str) -> str:
+    """Return a folded key as AWS's documentation spells it, where this program knows."""
+    return _SPELLINGS.get(folded_key, folded_key)
+
+
 class ContextKeys:
     """Looks keys up in contexts, of which the first that knows a key has the say.
 
