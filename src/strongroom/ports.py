@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from strongroom.audit.signer import TrailSigner
 from strongroom.identity.records import (
     AccessKey,
     Account,
@@ -171,6 +172,9 @@ SECRET_POLICIES: Kind[SecretPolicy] = Kind(
     lambda r: r.policy_name,
     lambda r: r.policy_name,
 )
+TRAIL_SIGNERS: Kind[TrailSigner] = Kind(
+    "trail_signer", TrailSigner, lambda _: "", lambda _: "trail", lambda _: "trail"
+)
 
 
 class ReadUnit(Protocol):
@@ -320,6 +324,7 @@ __all__ = [
     "ROLES",
     "ROOT_KEY_CHECKS",
     "SECRET_POLICIES",
+    "TRAIL_SIGNERS",
     "USERS",
     "AccountId",
     "Clock",
