@@ -13,6 +13,7 @@ import msgspec
 from strongroom.errors import AccessDeniedException
 from strongroom.identity.principal import PrincipalType
 from strongroom.operations.call import AuthorizedCall, Call, ResourcePolicy, Target
+from strongroom.operations.refusals import note_refusal
 from strongroom.operations.standing import Standing, standing_of
 from strongroom.policy.context import ContextKeys
 from strongroom.policy.document import PolicyKind, PolicySyntaxError, compile_policy
@@ -29,7 +30,7 @@ from strongroom.policy.evaluation import (
 )
 from strongroom.ports import ReadUnit
 
-__all__ = ["DecisionMemory", "allowed", "authorize"]
+__all__ = ["DecisionMemory", "allowed", "authorize", "note"]
 
 _DIRECT: Final = {"aws:ViaAWSService": "false", "aws:PrincipalIsAWSService": "false"}
 """What is true of a call unless its target knows better (a KMS key used through Secrets Manager)."""
@@ -92,6 +93,7 @@ def authorize(call: Call, unit: ReadUnit, targets: Sequence[Target]) -> Authoriz
             continue
         request = _request(call, target, _keys(call, target))
         error = AccessDeniedException(target.denial or denial_message(request, decision, target.shown_as))
+        note(call, unit, target, decision, str(error))
         if not target.optional:
             raise error
         refused.append((target, error))
@@ -144,6 +146,13 @@ def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
             known.by_values.clear()
         known.by_values[values] = decision
     return decision
+
+
+def note(call: Call, unit: ReadUnit, target: Target, decision: Decision, message: str) -> None:
+    """Keep a record of a refusal; for checks inside a call (`allowed`) that refuse it with `message`."""
+    if call.resources.keep_decision is not None:
+        policies = _policies(call, standing_of(call, unit), target)
+        note_refusal(call, target, _request(call, target, _keys(call, target)), policies, decision, message)
 
 
 def _keys(call: Call, target: Target) -> ContextKeys:

@@ -42,6 +42,8 @@ class Resources(msgspec.Struct, frozen=True, eq=False):
     """Opaque per-process memory of `operations/authorize`; None: every decision is made afresh."""
     standing_memory: Any = None
     """Opaque per-process memory of `operations/standing`; None: policies are collected for every decision."""
+    keep_decision: Callable[[bytes], None] | None = None
+    """Keeps the record of a refused decision (`operations/refusals`); None: none are kept."""
     issuers: IssuerKeys | None = None
     """None: keys of identity providers are not fetched."""
 

@@ -322,7 +322,9 @@ class _KeyUse(msgspec.Struct, frozen=True):
             self._require(absent_target(ref, action))
 
     def _require(self, target: Target) -> None:
-        if not authorize.allowed(self.call, self.unit, target).allowed:
+        decision = authorize.allowed(self.call, self.unit, target)
+        if not decision.allowed:
+            authorize.note(self.call, self.unit, target, decision, KMS_NOT_ALLOWED)
             raise AccessDeniedException(KMS_NOT_ALLOWED)
 
 
