@@ -229,6 +229,20 @@ def trail_verify(data_dir: DataDir = None, as_json: Json = False) -> None:
     raise typer.Exit(code)
 
 
+@app.command()
+def explain(
+    request_id: Annotated[str, typer.Argument(help="The x-amzn-RequestId of a refused call.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say which policies refused a call, and the least that would have to change to allow it."""
+    from strongroom.cli.explaining import explain_request
+
+    with refusals():
+        code = explain_request(data_dir or default_data_dir(), request_id, as_json=as_json)
+    raise typer.Exit(code)
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"strongroom {__version__}")

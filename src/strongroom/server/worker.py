@@ -24,6 +24,7 @@ from strongroom.server.settings import Settings
 from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.decisions import DecisionFile
 from strongroom.trail.segment import SegmentTrail
 from strongroom.wire.models import ServiceModel
 
@@ -61,6 +62,8 @@ class Worker:
             trail = SegmentTrail.open(
                 self._room.trail, role="api", sync_every_record=self._settings.sync_every_record
             )
+            # The slot is this process's own as long as its trail is open.
+            decisions = DecisionFile(self._room.path, trail.slot)
         except Exception as error:
             log.error("cannot start", exc_info=error)
             raise
@@ -75,6 +78,7 @@ class Worker:
             key_memory=KeyMemory(),
             decision_memory=DecisionMemory(),
             standing_memory=StandingMemory(),
+            keep_decision=decisions.append,
             issuers=FetchedIssuerKeys(),
         )
         return Pipeline(

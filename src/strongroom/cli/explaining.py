@@ -1,0 +1,76 @@
+"""`strongroom explain`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from strongroom.cli.exits import Exit
+from strongroom.trail.decisions import find_decisions
+
+__all__ = ["explain_request"]
+
+
+def explain_request(data_dir: Path, request_id: str, *, as_json: bool) -> Exit:
+    """Print why a call was refused, and return the exit code: FAILED when no record of it is kept."""
+    found = find_decisions(data_dir, request_id)
+    if as_json:
+        typer.echo(json.dumps({"request_id": request_id, "decisions": found}))
+    else:
+        for record in found:
+            typer.echo("\n".join(_lines(record)))
+    if not found:
+        typer.echo(f"strongroom: No refusal is on record under the request id {request_id}.", err=True)
+    return Exit.DONE if found else Exit.FAILED
+
+
+def _lines(record: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{record['at']} {record['operation']}: {record['message']}",
+        f"  {record['principal']} asked for {record['action']} on {record['resource']}",
+    ]
+    explanation = record.get("explanation")
+    if explanation is None:
+        return [*lines, f"  {record['note']}"]
+    for refusal in explanation["refusals"]:
+        if not refusal["denies"]:
+            lines.append(f"  refused by the {refusal['layer']}: nothing in it allows this")
+        for each in refusal["denies"]:
+            where = f"statement {each['index'] + 1}" + (f" ({each['sid']})" if each["sid"] else "")
+            lines.append(f"  refused by the {refusal['layer']}: {where} of {each['label']} denies it")
+    for miss in explanation["near_misses"]:
+        each = miss["statement"]
+        lines.append(
+            f"  nearly allowed by statement {each['index'] + 1} of {each['label']}; "
+            f"what does not fit: {', '.join(miss['misses'])}"
+        )
+    lines += [
+        f"  saw {seen['key']} = {', '.join(seen['values']) or '(absent)'}" for seen in explanation["keys"]
+    ]
+    for number, remedy in enumerate(explanation["remedies"], 1):
+        lines.append(f"  Remedy {number}, all of it together:")
+        for change in remedy:
+            lines += _change(change)
+    return lines
+
+
+def _change(change: dict[str, Any]) -> list[str]:
+    if change["type"] == "add statement":
+        return [
+            f"    add to the {change['layer']} {change['label']}".rstrip() + ":",
+            _shown(change["statement"]),
+        ]
+    if change["type"] == "add grant":
+        return ["    or create a grant on the key:", _shown(change["parameters"])]
+    lines = [f"    put in the place of statement {change['index'] + 1} of {change['label']}:"]
+    lines += [_shown(each) for each in change["statements"]] or ["      (nothing: remove it)"]
+    if change["also_spares"]:
+        lines.append(f"      this also spares {change['also_spares']}")
+    return lines
+
+
+def _shown(value: dict[str, Any]) -> str:
+    return f"      {json.dumps(value)}"

@@ -1,0 +1,71 @@
+"""A refused call is explained under its request id, while the server runs and after it has stopped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from support.running import STRONGROOM, running
+
+CANARY = "canary-explain-5f1c9a"
+
+
+def explained(data_dir: Path, request_id: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [STRONGROOM, "explain", request_id, "--data-dir", str(data_dir), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def user(server: Any, name: str, policy: dict[str, Any] | None) -> tuple[str, str]:
+    iam = server.client("iam")
+    iam.create_user(UserName=name)
+    if policy is not None:
+        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def test_refusals_of_policies_and_of_the_key_are_explained(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    root_key = f"file:{tmp_path / 'root.key'}"
+    options = ["--data-dir", str(data_dir), "--root-key", root_key, "--port", "0", "--workers", "1"]
+    with running(options, tmp_path / "log") as server:
+        owner = server.client("secretsmanager")
+        key_id = server.client("kms").create_key()["KeyMetadata"]["Arn"]
+        secret = owner.create_secret(Name="prod/db", SecretString=CANARY, KmsKeyId=key_id)["ARN"]
+        ids = []
+        allow = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+        for name, policy in (("ann", None), ("ben", {"Version": "2012-10-17", "Statement": [allow]})):
+            client = server.client("secretsmanager", credentials=user(server, name, policy))
+            with pytest.raises(ClientError) as refused:
+                client.get_secret_value(SecretId="prod/db")
+            assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+            ids.append(refused.value.response["ResponseMetadata"]["RequestId"])
+        assert explained(data_dir, ids[0], "--json").returncode == 0
+
+    (by_policy,) = json.loads(explained(data_dir, ids[0], "--json").stdout)["decisions"]
+    assert (by_policy["action"], by_policy["refused_by"]) == (
+        "secretsmanager:GetSecretValue",
+        ["identity-based policy"],
+    )
+    statement = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret}
+    assert by_policy["explanation"]["remedies"][0][0]["statement"] == statement
+    (by_key,) = json.loads(explained(data_dir, ids[1], "--json").stdout)["decisions"]
+    assert (by_key["action"], by_key["resource"]) == ("kms:Decrypt", key_id)
+    assert by_key["message"] == "Access to KMS is not allowed"
+    text = explained(data_dir, ids[1]).stdout
+    assert "add to the identity-based policy:" in text
+    for path in (data_dir / "decisions").iterdir():
+        assert CANARY not in path.read_text()
+
+    unknown = explained(data_dir, "11111111-2222-4333-8444-555555555555")
+    assert unknown.returncode == 1
+    assert "No refusal is on record" in unknown.stderr
