@@ -22,11 +22,13 @@ from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
 from strongroom.trail.export import export_outbox
+from strongroom.trail.integration import Integrator
 from strongroom.trail.segment import SegmentTrail
 
 __all__ = ["Keeper", "run_keeper"]
 
 TICK_SECONDS: Final = 0.1
+INTEGRATION_SECONDS: Final = 1.0
 DELETION_SECONDS: Final = 1.0
 PRUNING_SECONDS: Final = 3600.0
 BATCH: Final = 1000
@@ -46,6 +48,7 @@ class Keeper:
         entropy: Entropy,
         log: Any,
         root_key: RootKey,
+        integrator: Integrator | None = None,
     ) -> None:
         """`open_trail` is called now, and again whenever the trail has closed itself.
 
@@ -58,6 +61,8 @@ class Keeper:
         self._entropy = entropy
         self._log = log
         self._root_key = root_key
+        self._integrator = integrator
+        self._integration_at = 0.0
         self._deletion_at = 0.0
         self._pruning_at = time.monotonic() + PRUNING_SECONDS
         self._troubles: dict[str, tuple[str, float]] = {}
@@ -67,6 +72,9 @@ class Keeper:
         """Do what is due. A duty that fails is logged and tried again at its next time."""
         self._attempt("export", self._export)
         now = time.monotonic()
+        if now >= self._integration_at:
+            self._integration_at = now + INTEGRATION_SECONDS
+            self._attempt("integration", self._integrate)
         if now >= self._deletion_at:
             self._deletion_at = now + DELETION_SECONDS
             self._attempt("deletion", self._delete)
@@ -76,8 +84,9 @@ class Keeper:
             self._attempt("pruning", self._prune)
 
     def finish(self) -> None:
-        """Export what is left, and close the trail; for the end of the server."""
+        """Export and sign what is left, and close the trail; for the end of the server."""
         self._attempt("export", self._export)
+        self._attempt("integration", partial(self._integrate, sign_now=True))
         self._trail.close()
 
     def _export(self) -> None:
@@ -88,6 +97,10 @@ class Keeper:
             self._trail = self._open_trail()
         while export_outbox(self._store, self._trail, BATCH) == BATCH:
             pass
+
+    def _integrate(self, *, sign_now: bool = False) -> None:
+        if self._integrator is not None:
+            self._integrator.advance(sign_now=sign_now)
 
     def _delete(self) -> None:
         while (
@@ -138,6 +151,7 @@ def run_keeper(room: Room, root_key: RootKey, parent: int) -> None:
         SystemEntropy(),
         log,
         root_key,
+        Integrator(room.trail, store, root_key, SystemClock(), SystemEntropy()),
     )
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
         keeper.tick()

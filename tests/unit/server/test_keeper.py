@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from strongroom.audit.checkpoint import parse_note, split_notes
 from strongroom.rootkey.held import HeldRootKey
 from strongroom.server import keeper
 from strongroom.server.keeper import Keeper
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.integration import Integrator
 from strongroom.trail.segment import SegmentTrail
 from strongroom.trail.verification import verify_trail
 from support.entropies import SeededEntropy, pattern
@@ -186,3 +188,19 @@ def test_a_trail_that_has_closed_itself_is_opened_anew(
     assert exported(tmp_path) == ["1", "2", "3", "4"]
     assert verify_trail(tmp_path / "data" / "trail", exported=4).ok
     assert [line[:2] for line in log.lines] == [("duty failed", "export"), ("duty done again", "export")]
+
+
+def test_the_end_of_the_server_signs_what_was_exported(
+    parts: tuple[SqliteStore, SegmentTrail], tmp_path: Path
+) -> None:
+    store, trail = parts
+    directory, log = tmp_path / "data" / "trail", Told()
+    integrator = Integrator(directory, store, ROOT_KEY, StoppedClock(), SeededEntropy())
+    duties = Keeper(store, lambda: trail, StoppedClock(), SeededEntropy(), log, ROOT_KEY, integrator)
+    record(store, 1)
+    duties.tick()
+    record(store, 2, 3)
+    duties.finish()
+    notes, _ = split_notes((directory / "tree" / "checkpoints").read_bytes())
+    assert [parse_note(note).heads["keeper"].number for note in notes] == [1, 3]
+    assert log.lines == []
