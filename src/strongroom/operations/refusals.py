@@ -41,7 +41,8 @@ def note_refusal(
         return
     try:
         keep(decision_record(call, target, request, policies, decision, message))
-    except OSError:
+    except (OSError, ValueError):
+        # The disk is full, or a text is no Unicode: the refusal itself stands.
         call.details["decision_lost"] = True
 
 
