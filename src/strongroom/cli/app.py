@@ -220,12 +220,20 @@ def oidc_keys(
 
 
 @trail_app.command("verify")
-def trail_verify(data_dir: DataDir = None, as_json: Json = False) -> None:
+def trail_verify(
+    data_dir: DataDir = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="A file of checkpoints held elsewhere.", exists=True, dir_okay=False),
+    ] = None,
+    public_key: Annotated[str | None, typer.Option(help="As 'strongroom trail key' prints it.")] = None,
+    as_json: Json = False,
+) -> None:
     """Check every record of the trail, offline; exit code 4 names the first bad one."""
     from strongroom.cli.trails import verify
 
     with refusals():
-        code = verify(data_dir or default_data_dir(), as_json=as_json)
+        code = verify(data_dir or default_data_dir(), as_json=as_json, held=checkpoint, public_key=public_key)
     raise typer.Exit(code)
 
 
@@ -241,6 +249,15 @@ def explain(
     with refusals():
         code = explain_request(data_dir or default_data_dir(), request_id, as_json=as_json)
     raise typer.Exit(code)
+
+
+@trail_app.command("key")
+def trail_key(data_dir: DataDir = None) -> None:
+    """Print the public key of the trail's checkpoints, to keep elsewhere."""
+    from strongroom.cli.trails import print_key
+
+    with refusals():
+        print_key(data_dir or default_data_dir())
 
 
 def _version(value: bool) -> None:

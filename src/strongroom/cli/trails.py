@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import orjson
 import typer
 
+from strongroom.audit.checkpoint import CheckpointError, PublicKey, split_notes
+from strongroom.audit.signer import TrailSigner
 from strongroom.cli.exits import Exit
 from strongroom.store.errors import RoomError
-from strongroom.store.outbox import exported_up_to
+from strongroom.store.outbox import exported_up_to, trail_signer
 from strongroom.store.room import DATABASE, verify_format
-from strongroom.trail.verification import verify_trail
+from strongroom.trail.attestation import verify_checkpoints
+from strongroom.trail.verification import Damage, verify_trail
 
-__all__ = ["verify"]
+__all__ = ["print_key", "verify"]
 
 
-def verify(data_dir: Path, *, as_json: bool) -> Exit:
+def verify(data_dir: Path, *, as_json: bool, held: Path | None = None, public_key: str | None = None) -> Exit:
     """Print what the verification of a directory's trail found, and return the exit code it deserves.
 
     Raises:
@@ -34,7 +37,11 @@ def verify(data_dir: Path, *, as_json: bool) -> Exit:
         )
     # Before the trail is read: what leaves the database meanwhile is in the trail already.
     exported = exported_up_to(data_dir / DATABASE)
+    signer = trail_signer(data_dir / DATABASE)
+    signed = _verify_signed(trail, signer, held, public_key)
     found = verify_trail(trail, exported=exported)
+    if found.ok and signed is not None:
+        found = replace(found, damages=(signed,))
     damage = found.first_damage
     if as_json:
         fields = {
@@ -57,3 +64,41 @@ def verify(data_dir: Path, *, as_json: bool) -> Exit:
             where = f"{each.slot}/{each.file}" + (f", line {each.line}" if each.line else "")
             typer.echo(f"DAMAGE at record {each.record} of {where}: {each.reason}", err=True)
     return Exit.DONE if found.ok else Exit.DAMAGED
+
+
+def print_key(data_dir: Path) -> None:
+    """Print the public key that a directory's trail is verified by.
+
+    Raises:
+        RoomError: it is no data directory, or nothing was signed yet.
+    """
+    verify_format(data_dir)
+    signer = trail_signer(data_dir / DATABASE)
+    if signer is None:
+        raise RoomError(f"Nothing in the trail of {data_dir} was signed yet.")
+    typer.echo(str(PublicKey(signer.name, signer.public_key)))
+
+
+def _verify_signed(
+    trail: Path, signer: TrailSigner | None, held: Path | None, public_key: str | None
+) -> Damage | None:
+    """Return what the checkpoints contradict; warn when the key that verifies them is the directory's own."""
+    try:
+        key = None if public_key is None else PublicKey.parse(public_key)
+    except CheckpointError as error:
+        raise RoomError(f"The public key cannot be used: {error}.") from error
+    notes = [] if held is None else split_notes(held.read_bytes())[0]
+    if held is not None and not notes:
+        raise RoomError(f"There is no checkpoint in {held}.")
+    if key is None and signer is not None:
+        key = PublicKey(signer.name, signer.public_key)
+        typer.echo(
+            "strongroom: the checkpoints are verified by the key in the directory itself; give --public-key, "
+            "kept elsewhere, to know whose they are.",
+            err=True,
+        )
+    if key is None:
+        if notes:
+            raise RoomError("Nothing in this trail was signed, but a checkpoint was given.")
+        return None
+    return verify_checkpoints(trail, key, b"" if signer is None else signer.newest, notes)

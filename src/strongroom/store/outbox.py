@@ -6,14 +6,21 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
+from strongroom.audit.signer import TrailSigner
+from strongroom.ports import TRAIL_SIGNERS
+from strongroom.store.bodies import decode_body
 from strongroom.store.connections import connect
 from strongroom.store.errors import told
+from strongroom.store.units import _record_identity as record_identity
 
-__all__ = ["begin_behind", "exported_up_to"]
+__all__ = ["begin_behind", "exported_up_to", "trail_signer"]
 
 _PENDING = "SELECT min(seq) FROM events"
 _GIVEN = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
 _FIRST = "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)"
+_SIGNER = "SELECT body FROM records WHERE kind = ? AND scope = '' AND key = 'trail'"
 _ADVANCE = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'events'"
 
 
@@ -56,3 +63,20 @@ def begin_behind(database: Path, last: int) -> int:
             return last - given
     except sqlite3.Error as exc:
         raise told(exc) from exc
+
+
+def trail_signer(database: Path) -> TrailSigner | None:
+    """Return what signs the trail and what it has signed last; None before anything was.
+
+    Raises:
+        ServiceUnavailableException, IntegrityError: the database cannot be read, or is damaged.
+    """
+    try:
+        with closing(connect(database, writing=False)) as connection:
+            row = connection.execute(_SIGNER, (TRAIL_SIGNERS.name,)).fetchone()
+    except sqlite3.Error as exc:
+        raise told(exc) from exc
+    if row is None:
+        return None
+    decoder = msgspec.msgpack.Decoder(TrailSigner)
+    return decode_body(decoder, row[0], record_identity(TRAIL_SIGNERS.name, "", "trail"))

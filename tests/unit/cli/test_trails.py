@@ -1,0 +1,45 @@
+"""`strongroom trail verify` holds a directory to its checkpoints, its own and those held elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from strongroom.cli.exits import Exit
+from strongroom.cli.trails import print_key, verify
+from strongroom.rootkey.held import HeldRootKey
+from strongroom.server.world import SystemClock
+from strongroom.store.room import Room
+from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.integration import Integrator
+from strongroom.trail.segment import SegmentTrail
+from support.entropies import SeededEntropy, pattern
+
+
+def test_a_cut_tail_is_found_offline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    Room.create(data).close()
+    store, slot = SqliteStore.open(data), SegmentTrail.open(data / "trail", "api")
+    root_key = HeldRootKey(pattern("the root key of a command", 32), SeededEntropy(1))
+    integrator = Integrator(
+        data / "trail", store, root_key, SystemClock(), SeededEntropy(2), copy_to=elsewhere
+    )
+    for number in range(3):
+        slot.append(b'{"eventID":"event-%d"}' % number)
+    integrator.advance(sign_now=True)
+    slot.close()
+    store.close()
+    print_key(data)
+    key = capsys.readouterr().out.strip()
+    assert verify(data, as_json=False, held=elsewhere, public_key=key) is Exit.DONE
+    assert capsys.readouterr().err == ""
+    assert verify(data, as_json=False) is Exit.DONE
+    assert "verified by the key in the directory itself" in capsys.readouterr().err
+    path = data / "trail" / "segments" / "api-0" / "000000000001.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    assert verify(data, as_json=False, public_key=key) is Exit.DAMAGED
+    assert capsys.readouterr().err == (
+        "DAMAGE at record 3 of api-0/000000000001.jsonl: "
+        "records 3 to 3, which a checkpoint covers, are missing at the end\n"
+    )
