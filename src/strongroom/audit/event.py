@@ -52,6 +52,7 @@ def call_event(
     resources: Sequence[Mapping[str, Any]] = (),
     shared_event_id: str | None = None,
     tls: Mapping[str, Any] | None = None,
+    vpc_endpoint_id: str | None = None,
 ) -> bytes:
     """Return the record of one API call as one line of JSON, its members in CloudTrail's order.
 
@@ -86,6 +87,8 @@ def call_event(
     record["recipientAccountId"] = recipient_account_id
     if shared_event_id is not None:
         record["sharedEventID"] = shared_event_id
+    if vpc_endpoint_id is not None:
+        record["vpcEndpointId"] = vpc_endpoint_id
     record["eventCategory"] = "Management"
     if tls is not None:
         record["tlsDetails"] = tls

@@ -114,12 +114,63 @@ def serve(
             help="Flush each audit record to disk before its answer leaves, instead of every 50 ms.",
         ),
     ] = False,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STRONGROOM_TLS_CERT", metavar="PEM", help="Speak TLS 1.3, with this certificate."
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(envvar="STRONGROOM_TLS_KEY", metavar="PEM", help="The certificate's private key."),
+    ] = None,
+    client_ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STRONGROOM_CLIENT_CA",
+            metavar="PEM",
+            help="Let in only who shows a certificate of this authority.",
+        ),
+    ] = None,
+    vpc_endpoint: Annotated[
+        str | None,
+        typer.Option(
+            envvar="STRONGROOM_VPC_ENDPOINT",
+            metavar="ID",
+            help="Every call comes through this VPC endpoint (vpce-…): aws:SourceVpce says so.",
+        ),
+    ] = None,
+    vpc: Annotated[
+        str | None,
+        typer.Option(
+            envvar="STRONGROOM_VPC", metavar="ID", help="The endpoint's VPC (vpc-…), aws:SourceVpc."
+        ),
+    ] = None,
+    endpoint_policy: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STRONGROOM_ENDPOINT_POLICY",
+            metavar="JSON",
+            help="The endpoint's policy, which has to allow every call as well. [default: all are allowed]",
+        ),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="STRONGROOM_TRUSTED_PROXY",
+            metavar="CIDR",
+            help="Believe X-Forwarded-For, X-Forwarded-Proto and Forwarded of these peers; may be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the API. A directory that is new is initialised, and what to paste is printed, once."""
     if ephemeral and data_dir is not None:
         raise typer.BadParameter("--ephemeral makes a directory of its own; leave --data-dir out")
+    from strongroom.cli.listening import given_network, given_tls
     from strongroom.cli.serving import serve_room
 
+    tls = given_tls(tls_cert, tls_key, client_ca)
+    network = given_network(vpc_endpoint, vpc, endpoint_policy, trusted_proxy or ())
     with refusals():
         serve_room(
             Settings(
@@ -132,6 +183,8 @@ def serve(
                 region=region,
                 access_key=_given_access_key(),
                 sync_every_record=sync_every_record,
+                tls=tls,
+                network=network,
             )
         )
 

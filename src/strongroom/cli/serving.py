@@ -61,7 +61,7 @@ def _directory(settings: Settings) -> Iterator[Path]:
 
 def _announce(settings: Settings, account: NewAccount | None) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    endpoint = f"http://{host}:{settings.port}"
+    endpoint = f"{'http' if settings.tls is None else 'https'}://{host}:{settings.port}"
     lines = [f"export AWS_ENDPOINT_URL={endpoint}"]
     if account is not None:
         where = "a temporary directory" if settings.ephemeral else str(settings.data_dir)

@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 
 from strongroom.errors import RequestEntityTooLargeException, RequestTimeoutException, ServiceError
 from strongroom.ports import Clock
+from strongroom.server.proxies import forwarded
+from strongroom.server.settings import Network
 from strongroom.server.world import Uuids
 from strongroom.wire.http import HttpRequest, HttpResponse, joined_headers
 
@@ -48,7 +50,11 @@ class Listener:
         close: Callable[[], None],
         ready: Callable[[], bool],
         clock: Clock,
+        network: Network | None = None,
     ) -> None:
+        network = network or Network()
+        self._endpoint = network.endpoint
+        self._trusted = network.trusted_proxies
         self._open_pipeline = open_pipeline
         self._close = close
         self._ready = ready
@@ -125,6 +131,10 @@ class Listener:
 
     def _request(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> HttpRequest:
         client = scope.get("client")
+        encrypted = scope.get("scheme") == "https"
+        source_ip, secure = client[0] if client else "", encrypted
+        if self._trusted:
+            source_ip, secure = forwarded(source_ip, encrypted, headers, self._trusted)
         raw_path = scope.get("raw_path")
         return HttpRequest(
             method=scope["method"],
@@ -134,8 +144,11 @@ class Listener:
             body=body,
             received_at=self._clock.now(),
             request_id=self._uuids.next(),
-            source_ip=client[0] if client else "",
-            secure=scope.get("scheme") == "https",
+            source_ip=source_ip,
+            secure=secure,
+            # The web server speaks no other (`Tls`), and does not say which cipher it speaks.
+            tls_version="TLSv1.3" if encrypted else None,
+            endpoint=self._endpoint,
         )
 
     def _state(self, path: str) -> HttpResponse:

@@ -208,9 +208,10 @@ class Pipeline:
             identified=evidence,
             prepared=attempt.prepared,
             resources=self._resources,
+            endpoint_policy=None if request.endpoint is None else request.endpoint.policy,
             context={
                 **caller.context,
-                "aws:SourceIp": request.source_ip,
+                **_position(request),
                 "aws:SecureTransport": "true" if request.secure else "false",
                 "aws:UserAgent": request.headers.get("user-agent") or "",
                 "aws:RequestedRegion": attempt.region,
@@ -358,6 +359,18 @@ class Pipeline:
             self._log.error("bug", request_id=request_id, exc_info=bug)
             told = internal_fault(service)
         return encode_fault(told, service, request_id)
+
+
+def _position(request: HttpRequest) -> dict[str, str]:
+    """Return the condition keys of where a call comes from. AWS: through a VPC endpoint there is no
+    aws:SourceIp (fact sheet iam, global condition keys)."""
+    endpoint = request.endpoint
+    if endpoint is None:
+        return {"aws:SourceIp": request.source_ip}
+    position = {"aws:SourceVpce": endpoint.endpoint_id, "aws:VpcSourceIp": request.source_ip}
+    if endpoint.vpc_id is not None:
+        position["aws:SourceVpc"] = endpoint.vpc_id
+    return position
 
 
 @lru_cache(maxsize=4)

@@ -16,6 +16,7 @@ from strongroom.operations.call import Target
 from strongroom.server.attempt import GLOBAL_REGION, Attempt
 from strongroom.server.world import Uuids
 from strongroom.wire.faults import fault_of
+from strongroom.wire.http import HttpRequest
 
 __all__ = ["events_of"]
 
@@ -64,6 +65,8 @@ def events_of(
         user_agent=request.headers.get("user-agent") or "",
         request_id=request.request_id,
         at=request.received_at,
+        tls=_tls(request),
+        vpc_endpoint_id=None if request.endpoint is None else request.endpoint.endpoint_id,
     )
     yield from record(
         attempt.targets,
@@ -115,6 +118,12 @@ def _records(
             shared_event_id=shared,
             **members,
         )
+
+
+def _tls(request: HttpRequest) -> Mapping[str, Any] | None:
+    if request.tls_version is None:
+        return None
+    return {"tlsVersion": request.tls_version, "clientProvidedHostHeader": request.headers.get("host", "")}
 
 
 def _region(attempt: Attempt) -> str:

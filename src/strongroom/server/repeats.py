@@ -16,11 +16,11 @@ import msgspec
 from strongroom.audit.event import EventTemplate
 from strongroom.operations.call import Again
 from strongroom.server.callers import Caller
-from strongroom.wire.http import HttpRequest
+from strongroom.wire.http import Endpoint, HttpRequest
 
 __all__ = ["Kept", "Place", "Repeats", "place_of"]
 
-Place = tuple[str, str, str, bytes, str, bool, str]
+Place = tuple[str, str, str, bytes, str, bool, str, str, str | None, Endpoint | None]
 """What a call must share with a kept one, besides caller and store."""
 
 
@@ -34,6 +34,9 @@ def place_of(request: HttpRequest, caller: Caller, region: str, operation: str) 
         request.source_ip,
         request.secure,
         request.headers.get("user-agent", ""),
+        request.headers.get("host", ""),
+        request.tls_version,
+        request.endpoint,
     )
 
 

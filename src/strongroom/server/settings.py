@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DEFAULT_PORT", "Settings", "default_data_dir", "default_workers"]
+from strongroom.server import proxies
+from strongroom.wire.http import Endpoint
+
+__all__ = ["DEFAULT_PORT", "Network", "Settings", "Tls", "default_data_dir", "default_workers"]
 
 DEFAULT_PORT: Final = 7780
 
@@ -22,6 +25,25 @@ def default_data_dir() -> Path:
 def default_workers() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files. TLS 1.3 is spoken, nothing older."""
+
+    certificate: Path
+    """With the intermediate ones, if any."""
+    key: Path
+    client_ca: Path | None = None
+    """Who does not show a certificate of it is not let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What the listener takes for granted of those who connect to it."""
+
+    endpoint: Endpoint | None = None
+    trusted_proxies: tuple[proxies.Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +65,5 @@ class Settings:
     """The first account, when it is not to be random."""
     sync_every_record: bool = False
     """Flush the trail to disk before each answer, not in groups."""
+    tls: Tls | None = None
+    network: Network = Network()

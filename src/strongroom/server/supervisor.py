@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server import Server
 
@@ -21,7 +21,7 @@ from strongroom.operations.catalog import CATALOG
 from strongroom.rootkey import HeldRootKey
 from strongroom.server.keeper import run_keeper
 from strongroom.server.log import open_log
-from strongroom.server.settings import Settings
+from strongroom.server.settings import Settings, Tls
 from strongroom.server.worker import Worker
 from strongroom.store.room import Room
 from strongroom.wire.models import load_service
@@ -76,6 +76,7 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
         http=HTTPModes.auto,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
         websockets=False,
+        **_encryption(settings.tls),
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
@@ -88,6 +89,18 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
         server.serve(target_loader=worker.listener, wrap_loader=False)
     finally:
         keeper.stop()
+
+
+def _encryption(tls: Tls | None) -> dict[str, Any]:
+    if tls is None:
+        return {}
+    return {
+        "ssl_cert": tls.certificate,
+        "ssl_key": tls.key,
+        "ssl_protocol_min": SSLProtocols.tls13,
+        "ssl_ca": tls.client_ca,
+        "ssl_client_verify": tls.client_ca is not None,
+    }
 
 
 class _Kept:

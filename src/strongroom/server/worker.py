@@ -53,7 +53,7 @@ class Worker:
         self._watch: asyncio.TimerHandle | None = None
 
     def listener(self) -> Listener:
-        return Listener(self._open, self._close, self._ready, SystemClock())
+        return Listener(self._open, self._close, self._ready, SystemClock(), self._settings.network)
 
     def _open(self) -> Pipeline:
         log = self._log = open_log("worker")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-__all__ = ["HttpRequest", "HttpResponse", "joined_headers"]
+__all__ = ["Endpoint", "HttpRequest", "HttpResponse", "joined_headers"]
 
 _SPACES = re.compile(r" {2,}")
 _NAMES = {
@@ -20,6 +20,16 @@ _NAMES = {
     )
 }  # fmt: skip
 """Those that clients send, decoded already."""
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """The VPC endpoint that a listener stands for."""
+
+    endpoint_id: str
+    """`vpce-…`"""
+    vpc_id: str | None = None
+    policy: str | None = None
+    """JSON; None: it allows everything."""
 
 
 class HttpRequest(msgspec.Struct, frozen=True, eq=False):
@@ -37,7 +47,11 @@ class HttpRequest(msgspec.Struct, frozen=True, eq=False):
     request_id: str
     source_ip: str
     secure: bool
-    """True when the connection is TLS."""
+    """True when the connection is TLS, or a trusted proxy says that the client's is."""
+    tls_version: str | None = None
+    """Of the connection itself."""
+    endpoint: Endpoint | None = None
+    """What the request came through; None: the open network."""
 
 
 class HttpResponse(msgspec.Struct, frozen=True):

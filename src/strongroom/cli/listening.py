@@ -1,0 +1,72 @@
+"""What `strongroom serve` is told of its network: TLS, the VPC endpoint it stands for, proxies it trusts."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from strongroom.policy.document import PolicyKind, parse_policy
+from strongroom.server.proxies import parse_network
+from strongroom.server.settings import Network, Tls
+from strongroom.wire.http import Endpoint
+
+__all__ = ["given_network", "given_tls"]
+
+
+def given_tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:
+    """Return how connections are encrypted; None: not at all.
+
+    Raises:
+        typer.BadParameter: files are missing, cannot be read, or do not fit each other.
+    """
+    if certificate is None or key is None:
+        if certificate is not None or key is not None or client_ca is not None:
+            raise typer.BadParameter("--tls-cert and --tls-key go together; --client-ca needs both")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # An encrypted key is not asked for at the terminal of a service.
+        context.load_cert_chain(certificate, key, password=b"")
+        if client_ca is not None:
+            context.load_verify_locations(client_ca)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"these files cannot be used for TLS: {error}") from error
+    return Tls(certificate, key, client_ca)
+
+
+def given_network(
+    endpoint_id: str | None, vpc_id: str | None, policy_file: Path | None, proxies: Sequence[str]
+) -> Network:
+    """Return what the listener takes for granted of those who connect.
+
+    Raises:
+        typer.BadParameter: an id, an address or the policy is none.
+    """
+    try:
+        trusted = tuple(parse_network(each) for each in proxies)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--trusted-proxy") from error
+    if endpoint_id is None:
+        if vpc_id is not None or policy_file is not None:
+            raise typer.BadParameter("--vpc and --endpoint-policy need --vpc-endpoint")
+        return Network(None, trusted)
+    if not re.fullmatch(r"vpce-[0-9a-z]{1,32}", endpoint_id):
+        raise typer.BadParameter("not an endpoint id, such as vpce-0a1b2c3d", param_hint="--vpc-endpoint")
+    if vpc_id is not None and not re.fullmatch(r"vpc-[0-9a-z]{1,32}", vpc_id):
+        raise typer.BadParameter("not a VPC id, such as vpc-0a1b2c3d", param_hint="--vpc")
+    return Network(Endpoint(endpoint_id, vpc_id, _policy(policy_file)), trusted)
+
+
+def _policy(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        text = file.read_text(encoding="utf-8")
+        parse_policy(text, PolicyKind.RESOURCE)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint="--endpoint-policy") from error
+    return text
