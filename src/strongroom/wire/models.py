@@ -12,6 +12,7 @@ import datetime as dt
 import gzip
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -533,6 +534,7 @@ class _Unflattener:
     def __init__(self, shapes: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
         self._shapes = shapes
         self._parameters = parameters
+        self._names = sorted(parameters)
 
     def structure(self, shape_name: str, prefix: str) -> dict[str, Any]:
         members = {}
@@ -556,7 +558,10 @@ class _Unflattener:
         return None if text is None else _scalar(kind, text)
 
     def _any_below(self, place: str) -> bool:
-        return any(name.startswith(f"{place}.") for name in self._parameters)
+        # SECURITY: looked up, not walked through: a list is asked this for every item, before any signature.
+        prefix = f"{place}."
+        position = bisect_left(self._names, prefix)
+        return position < len(self._names) and self._names[position].startswith(prefix)
 
     def _list(self, shape: Mapping[str, Any], place: str) -> list[Any]:
         if not shape.get("flattened"):

@@ -21,7 +21,8 @@ __all__ = ["Route", "Router"]
 
 MAX_PARAMETERS: Final = 2_000
 """More than any IAM or STS call can use; the rest is not parsed at all."""
-_SCOPE_SERVICE = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([^/,\s]+)/")
+# SECURITY: bounded, for anyone can send any header: without slashes a long one would be searched n x n times.
+_SCOPE_SERVICE = re.compile(r"Credential=[^/,\s]{0,128}/[^/,\s]{0,64}/[^/,\s]{0,64}/([^/,\s]{1,64})/")
 _MALFORMED: Final = "The request's parameters are malformed or too many."
 _NO_ACTION: Final = "The request names no action: the parameter Action is missing."
 _SIGNATURE_PARAMETERS: Final = "X-Amz-"

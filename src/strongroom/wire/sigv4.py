@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
@@ -31,6 +31,9 @@ from strongroom.errors import (
 )
 from strongroom.names import is_region
 from strongroom.wire.http import HttpRequest
+
+if TYPE_CHECKING:
+    from functools import _lru_cache_wrapper
 
 __all__ = ["Credential", "SigningKey", "SigningKeys", "VerifiedSignature", "derive_signing_key", "verify"]
 
@@ -54,12 +57,18 @@ HOST_NOT_SIGNED: Final = "'Host' or ':authority' must be a 'SignedHeader' in the
 _MUST_BE_SIGNED: Final = ("x-amz-target", "x-amz-date", "x-amz-security-token")
 _BASIC_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _USUAL_HEADER = re.compile(
     r"(AWS4-[A-Z0-9-]+) Credential=([^ ,=]+), ?SignedHeaders=([^ ,=]+), ?Signature=([0-9a-f]{64})"
 )
 """How every SDK writes the Authorization header; other spellings take the longer way."""
 _REMEMBERED: Final = 1024
 """Clients send the same scopes, lists of headers and dates over and over; so many of each are remembered."""
+_LONGEST_REMEMBERED: Final = 1024
+"""SECURITY: what is longer comes from no client, and is not remembered: nobody has proved anything yet."""
+
+
+T = TypeVar("T")
 
 
 class SigningKey(Protocol):
@@ -168,14 +177,15 @@ def verify(
     claim = _claim(headers, query)  # (1) to (3)
     signed_at = _signed_at(claim.timestamp)  # (4)
     _verify_time(claim, signed_at, now)  # (5)
-    signed = _signed_names(claim.signed_headers)
+    signed = _remembered(_signed_names, claim.signed_headers)(claim.signed_headers)
     if "host" not in signed and ":authority" not in signed:  # (6)
         raise InvalidSignatureException(HOST_NOT_SIGNED)
     if claim.algorithm != ALGORITHM:  # (7)
         raise IncompleteSignatureException(
             f"Unsupported AWS 'algorithm': '{claim.algorithm[:64]}' (only AWS4-HMAC-SHA256 for now). "
         )
-    access_key_id, date, region = _scope(claim.credential, service, claim.timestamp)  # (8), (9)
+    scope = _remembered(_scope, claim.credential)
+    access_key_id, date, region = scope(claim.credential, service, claim.timestamp)  # (8), (9)
     for name in _MUST_BE_SIGNED:
         if name in headers and name not in signed:
             raise InvalidSignatureException(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
@@ -202,6 +212,11 @@ def verify(
         raise InvalidSignatureException(MISMATCH)
     _verify_token(known, claim.token, now)  # (12)
     return VerifiedSignature(known, region, service, signed_at, claim.by_query)
+
+
+def _remembered(cached: _lru_cache_wrapper[T], text: str) -> Callable[..., T]:
+    """Return `cached`, or the function behind it when `text` is too long to be remembered."""
+    return cached if len(text) <= _LONGEST_REMEMBERED else cached.__wrapped__
 
 
 @lru_cache(_REMEMBERED)
@@ -298,7 +313,7 @@ def _query_claim(query: list[tuple[str, str]]) -> _Claim:
     expires: int | None = None
     if "X-Amz-Expires" in values:
         given = values["X-Amz-Expires"]
-        if not (given.isascii() and given.isdigit()) or not 1 <= int(given[:9]) <= MAX_EXPIRES:
+        if not _SECONDS.fullmatch(given) or not 1 <= int(given) <= MAX_EXPIRES:
             raise IncompleteSignatureException(
                 f"X-Amz-Expires must be a number of seconds from 1 to {MAX_EXPIRES}."
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import botocore.session
@@ -249,3 +250,22 @@ def test_binary_answers_are_base64() -> None:
     assert json.loads(operation("GetSecretValue").encode({"SecretBinary": b"\x00"})) == {
         "SecretBinary": base64.b64encode(b"\x00").decode()
     }
+
+
+def test_a_long_list_is_decoded_without_walking_through_all_parameters_for_each_item() -> None:
+    walks = 0
+
+    class Parameters(dict[str, str]):
+        def __iter__(self) -> Iterator[str]:
+            nonlocal walks
+            walks += 1
+            return super().__iter__()
+
+    arns = [f"arn:aws:iam::aws:policy/p{number}" for number in range(500)]
+    sent = Parameters(
+        {"RoleArn": "arn:aws:iam::123456789012:role/reader", "RoleSessionName": "tests"}
+        | {f"PolicyArns.member.{number}.arn": arn for number, arn in enumerate(arns, 1)}
+    )
+    decoded = STS.operations["AssumeRole"].decode_query(sent)
+    assert [each["arn"] for each in decoded["PolicyArns"]] == arns
+    assert walks <= 2

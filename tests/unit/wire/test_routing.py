@@ -126,3 +126,13 @@ def test_the_protocol_of_a_refusal_is_the_service_it_names(
 ) -> None:
     found = ROUTER.service_of(request_)
     assert (found.name if found else None) == service
+
+
+def test_the_search_for_a_service_is_bounded_in_every_field_of_the_scope() -> None:
+    # Unbounded, a long header without slashes takes time that grows with the square of its length.
+    for credential in ("A" * 129 + "/d/r/sts/", "A/" + "d" * 65 + "/r/sts/", "A/d/" + "r" * 65 + "/sts/"):
+        assert ROUTER.service_of(sent(authorization=f"AWS4-HMAC-SHA256 Credential={credential}")) is None
+    longest = "A" * 128 + "/" + "d" * 64 + "/" + "r" * 64 + "/sts/"
+    found = ROUTER.service_of(sent(authorization=f"AWS4-HMAC-SHA256 Credential={longest}"))
+    assert found is not None
+    assert found.name == "sts"

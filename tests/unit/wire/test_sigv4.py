@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import pytest
@@ -367,3 +368,32 @@ def test_signing_keys_never_outlive_the_stored_key() -> None:
     assert signs_like(keys.get("AKID", first, lambda: "one", *scope), "one")
     assert signs_like(keys.get("AKID", first, lambda: "never asked", *scope), "one")
     assert signs_like(keys.get("AKID", second, lambda: "two", *scope), "two")
+
+
+@pytest.mark.parametrize(
+    "seconds", ["0", "604801", "0000000600", "000000001" + "9" * 20, "9" * 5000, "-1", "+60", "٦٠", "6 0"]
+)
+def test_a_presigned_query_says_in_at_most_seven_days_when_it_expires(seconds: str) -> None:
+    query = (
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20150830%2Fus-east-1%2F"
+        f"secretsmanager%2Faws4_request&X-Amz-Date=20150830T123600Z&X-Amz-Expires={quote(seconds)}"
+        f"&X-Amz-SignedHeaders=host&X-Amz-Signature={'0' * 64}"
+    )
+    with pytest.raises(IncompleteSignatureException) as refused:
+        check(request({"host": VECTOR_A["host"]}, raw_query=query))
+    assert refused.value.message == "X-Amz-Expires must be a number of seconds from 1 to 604800."
+
+
+def test_nothing_long_is_remembered_of_who_has_not_proved_to_be_anyone() -> None:
+    names = "host;" + ";".join(f"x{number}" for number in range(1000))
+    with suppress(ServiceError):
+        check(request())
+    before = sigv4._signed_names.cache_info().currsize, sigv4._scope.cache_info().currsize
+    long_names = authorized("content-type;host;x-amz-date;x-amz-target", f"{names};x-amz-date;x-amz-target")
+    with pytest.raises(InvalidSignatureException) as refused:
+        check(request(long_names))
+    assert refused.value.message == sigv4.MISMATCH
+    long_key = authorized("AKIDEXAMPLE", "A" * 2000)
+    with pytest.raises(UnrecognizedClientException):
+        check(request(long_key))
+    assert (sigv4._signed_names.cache_info().currsize, sigv4._scope.cache_info().currsize) == before
