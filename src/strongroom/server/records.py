@@ -26,6 +26,9 @@ _RESOURCE_TYPES: Final[Mapping[str, str]] = {
     "secret": "AWS::SecretsManager::Secret",
     "key": "AWS::KMS::Key",
     "alias": "AWS::KMS::Alias",
+    "group": "AWS::IAM::Group",
+    "oidc-provider": "AWS::IAM::OIDCProvider",
+    "policy": "AWS::IAM::Policy",
     "role": "AWS::IAM::Role",
     "user": "AWS::IAM::User",
 }

@@ -74,7 +74,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     tags.UNTAG_RESOURCE,
 )
 
-_CAPABILITY: Final = "Comes with the KMS capability."
 _STORES: Final = "Custom key stores are not planned: key material lives under this server's own root key."
 
 UNSUPPORTED: Final[dict[str, str]] = {
@@ -83,6 +82,6 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "DeleteCustomKeyStore": _STORES,
     "DescribeCustomKeyStores": _STORES,
     "DisconnectCustomKeyStore": _STORES,
-    "GetKeyLastUsage": _CAPABILITY,
+    "GetKeyLastUsage": "When a key was last used is not kept; the trail holds every use.",
     "UpdateCustomKeyStore": _STORES,
 }
