@@ -349,6 +349,8 @@ class Pipeline:
             self._log.error("damage found" if damage else "bug", request_id=request_id, exc_info=error)
         elif isinstance(error.__cause__, IntegrityError):
             self._log.error("damage found", request_id=request_id, exc_info=error.__cause__)
+        if attempt.call is not None and attempt.call.details.get("decision_lost"):
+            self._log.error("decision record not written", request_id=request_id)
         try:
             for event in events_of(attempt, None, self._uuids, told):
                 self._trail.append(event)
