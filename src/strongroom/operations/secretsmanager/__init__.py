@@ -17,6 +17,10 @@ from strongroom.operations.secretsmanager.policies import (
     PUT_RESOURCE_POLICY,
     VALIDATE_RESOURCE_POLICY,
 )
+from strongroom.operations.secretsmanager.reading import (
+    BATCH_GET_SECRET_VALUE,
+    GET_SECRET_VALUE,
+)
 from strongroom.operations.secretsmanager.replication import (
     REMOVE_REGIONS_FROM_REPLICATION,
     REPLICATE_SECRET_TO_REGIONS,
@@ -25,9 +29,7 @@ from strongroom.operations.secretsmanager.replication import (
 from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, ROTATE_SECRET
 from strongroom.operations.secretsmanager.tags import TAG_RESOURCE, UNTAG_RESOURCE
 from strongroom.operations.secretsmanager.values import (
-    BATCH_GET_SECRET_VALUE,
     CREATE_SECRET,
-    GET_SECRET_VALUE,
     PUT_SECRET_VALUE,
     UPDATE_SECRET,
 )

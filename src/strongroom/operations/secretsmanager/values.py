@@ -5,8 +5,7 @@ Sources: fact sheets secretsmanager sections 3 to 6, kms section 13, iam section
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -16,8 +15,6 @@ from strongroom.errors import (
     InvalidRequestException,
     NotFoundException,
     ResourceExistsException,
-    ResourceNotFoundException,
-    ServiceError,
 )
 from strongroom.keys.reference import parse_key_ref
 from strongroom.names import (
@@ -28,14 +25,12 @@ from strongroom.names import (
     SECRET_SUFFIX_LENGTH,
     AccountId,
     Region,
-    StagingLabel,
     VersionId,
     secret_arn,
 )
-from strongroom.operations.call import Again, AuthorizedCall, Call, Operation, Resources, Target, Unit
+from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.datakeys import (
     open_value,
-    permitted_opening,
     reseal,
     seal_value,
     validate_key_access,
@@ -43,19 +38,21 @@ from strongroom.operations.datakeys import (
 from strongroom.operations.kms.resolution import find_key
 from strongroom.operations.secretsmanager import messages
 from strongroom.operations.secretsmanager.cross_account import create_replica
-from strongroom.operations.secretsmanager.listing import secrets_page
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.replication import (
     add_region_context,
     add_replicas,
     replication_status,
 )
-from strongroom.operations.secretsmanager.resolution import alive, present, secret_target, writable
+from strongroom.operations.secretsmanager.resolution import (
+    note_secret,
+    present,
+    secret_target,
+    writable,
+)
 from strongroom.operations.secretsmanager.tags import request_tag_context
 from strongroom.ports import ReadUnit, WriteUnit
-from strongroom.secret.filters import compile_filters
 from strongroom.secret.lifecycle import changed_at, is_marked
-from strongroom.secret.pagination import decode_token, encode_token
 from strongroom.secret.records import Secret, SecretVersion
 from strongroom.secret.reference import verify_name
 from strongroom.secret.rotation import rescheduled
@@ -63,19 +60,10 @@ from strongroom.secret.staging import after_new_version, labels_of
 from strongroom.secret.tags import parse_tags
 from strongroom.secret.value import SecretValue
 
-MAX_BATCH: Final = 20
 FUTURE_SUFFIX: Final = "??????"
 """Stands for the six characters a new ARN will get; policies on `name-*` and `name-??????` match it."""
 
-# Section 6, BatchGetSecretValue; moto.
-IDS_XOR_FILTERS: Final = "Either 'SecretIdList' or 'Filters' must be provided, but not both."
-MAX_WITHOUT_FILTERS: Final = (
-    "'Filters' not specified. 'Filters' must also be specified when 'MaxResults' is provided."
-)
-
 _CREATE: Final = "secretsmanager:CreateSecret"
-_GET: Final = "secretsmanager:GetSecretValue"
-_BATCH: Final = "secretsmanager:BatchGetSecretValue"
 _PUT: Final = "secretsmanager:PutSecretValue"
 _UPDATE: Final = "secretsmanager:UpdateSecret"
 _BOTH_KEY_ACTIONS: Final = ("kms:GenerateDataKey", "kms:Decrypt")
@@ -216,7 +204,7 @@ def create_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         # AWS: the dates of a new secret and of its first version are one and the same.
         secret = replace(_with_version(call, unit, secret, token, value, None), last_changed_at=now)
     unit.save_secret(secret)
-    _note(call, secret)
+    note_secret(call, secret)
     answer: dict[str, Any] = {"ARN": secret.arn, "Name": secret.name}
     if value is not None:
         answer["VersionId"] = token
@@ -250,189 +238,6 @@ def _suffix(call: Call) -> str:
     )
 
 
-# GetSecretValue
-
-
-def _get_context(request: Mapping[str, Any]) -> dict[str, str]:
-    context = {}
-    if "VersionId" in request:
-        context["secretsmanager:VersionId"] = request["VersionId"]
-    if "VersionStage" in request:
-        context["secretsmanager:VersionStage"] = request["VersionStage"]
-    return context
-
-
-def _get_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
-    return (secret_target(call, unit, call.request["SecretId"], _GET, _get_context(call.request)),)
-
-
-def get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    """Return the value of one version, AWSCURRENT unless the caller says another.
-
-    Raises:
-        ResourceNotFoundException: no such secret, version or label; or a version without a value.
-        InvalidRequestException: marked for deletion; VersionId and VersionStage name different versions;
-            another account's secret under the default key.
-        DecryptionFailure: the key is disabled or pending deletion.
-    """
-    request = authorized.request
-    secret = present(authorized.target)
-    return _read_value(authorized.call, unit, secret, request.get("VersionId"), request.get("VersionStage"))
-
-
-def _read_value(
-    call: Call, unit: ReadUnit, secret: Secret, version_id: str | None, stage: str | None
-) -> dict[str, Any]:
-    _note(call, secret)
-    version = _wanted_version(unit, secret, version_id, stage)
-    value = open_value(call, unit, version, region=secret.region, account_id=secret.account_id)
-    _note_read(call.resources, secret, version, call.received_at)
-    return _with_value(_without_value(secret, version), value)
-
-
-def _wanted_version(
-    unit: ReadUnit, secret: Secret, version_id: str | None, stage: str | None
-) -> SecretVersion:
-    alive(secret)
-    if version_id is None:
-        label = StagingLabel(stage) if stage is not None else AWSCURRENT
-        version_id = secret.labels.get(label)
-        version = unit.version(secret.arn, version_id) if version_id is not None else None
-        if version is None:
-            raise ResourceNotFoundException(messages.no_value_for_label(label))
-        return version
-    version = unit.version(secret.arn, version_id)
-    if version is None:
-        raise ResourceNotFoundException(messages.no_value_for_version(version_id))
-    if stage is not None and secret.labels.get(StagingLabel(stage)) != version_id:
-        raise InvalidRequestException(messages.STAGE_NOT_OF_VERSION)
-    return version
-
-
-def _note_read(resources: Resources, secret: Secret, version: SecretVersion, now: dt.datetime) -> None:
-    today = now.date()
-    if version.last_accessed_on != today or secret.last_accessed_on != today:
-        resources.store.touch(secret.arn, version.version_id, today)
-
-
-def _without_value(secret: Secret, version: SecretVersion) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "ARN": secret.arn,
-        "Name": secret.name,
-        "VersionId": version.version_id,
-        "CreatedDate": version.created_at,
-    }
-    stages = labels_of(secret.labels, version.version_id)
-    if stages:
-        answer["VersionStages"] = stages
-    return answer
-
-
-def _with_value(answer: dict[str, Any], value: SecretValue) -> dict[str, Any]:
-    if value.text is not None:
-        answer["SecretString"] = value.text
-    else:
-        answer["SecretBinary"] = value.binary
-    return answer
-
-
-def repeat_get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Again | None:
-    """Return what opens the same version's value again and answers with it (`Operation.repeat`).
-
-    Everything but the value itself is kept: it is opened afresh each time, by both layers.
-    """
-    call, request = authorized.call, authorized.request
-    secret = present(authorized.target)
-    version = _wanted_version(unit, secret, request.get("VersionId"), request.get("VersionStage"))
-    opening = permitted_opening(call, unit, version, region=secret.region, account_id=secret.account_id)
-    if call.details.get("timed"):
-        return None
-    resources = call.resources
-    answer = _without_value(secret, version)
-
-    def again(now: dt.datetime) -> Mapping[str, Any]:
-        value = opening.open(resources, now)
-        _note_read(resources, secret, version, now)
-        return _with_value(answer.copy(), value)
-
-    return again
-
-
-# BatchGetSecretValue
-
-
-def _batch(call: Call, unit: ReadUnit) -> tuple[list[str], str | None]:
-    """Return the ids this call reads, and the token of the next page."""
-    request = call.request
-    ids, filters = request.get("SecretIdList"), request.get("Filters")
-    if (ids is None) == (filters is None):
-        raise InvalidParameterException(IDS_XOR_FILTERS)
-    if ids is not None:
-        if "MaxResults" in request:
-            raise InvalidParameterException(MAX_WITHOUT_FILTERS)
-        return list(ids), None
-    test = compile_filters(filters)
-    bound = [call.account_id, call.region, filters]
-    after = decode_token(_BATCH, bound, request["NextToken"]) if request.get("NextToken") else None
-    page, position = secrets_page(
-        unit,
-        call.account_id,
-        call.region,
-        lambda secret: not is_marked(secret) and test(secret),
-        size=request.get("MaxResults") or MAX_BATCH,
-        after=after,
-    )
-    token = None if position is None else encode_token(_BATCH, bound, position)
-    return [secret.arn for secret in page], token
-
-
-def _batch_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
-    targets = [Target(action=_BATCH, resource="*", owner_account=call.account_id)]
-    if "Filters" in call.request:
-        targets.append(
-            Target(action="secretsmanager:ListSecrets", resource="*", owner_account=call.account_id)
-        )
-    ids, _ = _batch(call, unit)
-    return [*targets, *(secret_target(call, unit, each, _GET, optional=True) for each in ids)]
-
-
-def batch_get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    """Return the current values of up to 20 secrets; what cannot be read is listed in Errors. Both lists
-    are in the order of the request.
-
-    Raises InvalidParameterException unless exactly one of SecretIdList and Filters is given.
-    """
-    call = authorized.call
-    ids, token = _batch(call, unit)
-    values: list[Mapping[str, Any]] = []
-    errors: list[Mapping[str, Any]] = []
-    events = call.details.setdefault("extra_events", [])
-    for target, refusal in _outcomes(authorized, ids):
-        request = {"SecretId": target.shown_as}
-        event: dict[str, Any] = {"operation": "GetSecretValue", "request": request, "target": target}
-        try:
-            if refusal is not None:
-                raise refusal
-            values.append(_read_value(call, unit, present(target), None, None))
-        except ServiceError as error:
-            code = type(error).__name__
-            errors.append({"SecretId": target.shown_as, "ErrorCode": code, "Message": error.message})
-            event.update(error_code=code, error_message=error.message)
-        events.append(event)
-    answer: dict[str, Any] = {"SecretValues": values, "Errors": errors}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
-
-
-def _outcomes(authorized: AuthorizedCall, ids: Sequence[str]) -> Iterator[tuple[Target, Exception | None]]:
-    """Yield the target of each id, with its refusal if policies do not allow it to be read."""
-    refused = {target.shown_as: (target, refusal) for target, refusal in authorized.refused}
-    granted = (target for target in authorized.targets if target.action == _GET)
-    for secret_id in ids:
-        yield refused[secret_id] if secret_id in refused else (next(granted), None)
-
-
 # PutSecretValue
 
 
@@ -457,7 +262,7 @@ def put_secret_value(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str
     if value is None:
         raise InvalidRequestException(messages.NO_VALUE)
     secret = writable(present(authorized.target))
-    _note(call, secret)
+    note_secret(call, secret)
     version = unit.version(secret.arn, token)
     if version is not None:
         _require_same(call, unit, secret, version, value)
@@ -553,7 +358,7 @@ def update_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
     token = sent_token(request)
     value = sent_value(request)
     secret = writable(present(authorized.target))
-    _note(call, secret)
+    note_secret(call, secret)
     updated = secret
     if "Description" in request:
         updated = replace(updated, description=request["Description"] or None)
@@ -616,12 +421,6 @@ def _usable_key(call: Call, unit: WriteUnit, secret: Secret, kms_key_id: str) ->
     return None if is_default else kms_key_id
 
 
-def _note(call: Call, secret: Secret) -> None:
-    """Name the secret in the call's audit record."""
-    entry = {"accountId": secret.account_id, "type": "AWS::SecretsManager::Secret", "ARN": secret.arn}
-    call.details.setdefault("resources", []).append(entry)
-
-
 CREATE_SECRET = Operation(
     name="CreateSecret",
     action=_CREATE,
@@ -638,27 +437,6 @@ CREATE_SECRET = Operation(
         "A KmsKeyId that cannot name a key of the Region is InvalidParameterException, one that names no key "
         "is ResourceNotFoundException; both texts are ours.",
         "The text for SecretString and SecretBinary sent together is from memory of AWS.",
-    ),
-)
-GET_SECRET_VALUE = Operation(
-    name="GetSecretValue",
-    action=_GET,
-    unit=Unit.READ,
-    targets=_get_targets,
-    handle=get_secret_value,
-    repeat=repeat_get_secret_value,
-    deviations=("The text of DecryptionFailure is the API model's description of it.",),
-)
-BATCH_GET_SECRET_VALUE = Operation(
-    name="BatchGetSecretValue",
-    action=_BATCH,
-    unit=Unit.READ,
-    targets=_batch_targets,
-    handle=batch_get_secret_value,
-    deviations=(
-        "A SecretId that is no valid name or ARN refuses the whole call (ValidationException).",
-        "Filters do not find secrets marked for deletion; a SecretIdList answers for them in Errors.",
-        "A page holds 20 secrets unless MaxResults says otherwise. NextToken without Filters is ignored.",
     ),
 )
 PUT_SECRET_VALUE = Operation(

@@ -13,10 +13,12 @@ from strongroom.keys.records import Alias, KmsKey
 from strongroom.names import Arn
 from strongroom.operations.call import Operation, Target
 from strongroom.operations.secretsmanager import OPERATIONS
+from strongroom.operations.secretsmanager.reading import (
+    GET_SECRET_VALUE,
+)
 from strongroom.operations.secretsmanager.replication import REPLICATE_SECRET_TO_REGIONS
 from strongroom.operations.secretsmanager.values import (
     CREATE_SECRET,
-    GET_SECRET_VALUE,
     PUT_SECRET_VALUE,
     UPDATE_SECRET,
 )

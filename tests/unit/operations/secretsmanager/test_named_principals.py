@@ -17,7 +17,9 @@ from strongroom.operations.secretsmanager.policies import (
     VALIDATE_RESOURCE_POLICY,
 )
 from strongroom.operations.secretsmanager.principals import UNSUPPORTED_PRINCIPAL
-from strongroom.operations.secretsmanager.values import GET_SECRET_VALUE
+from strongroom.operations.secretsmanager.reading import (
+    GET_SECRET_VALUE,
+)
 from strongroom.ports import ROLES, SECRET_POLICIES
 from support.key_room import ACCOUNT, NOON, OTHER_ACCOUNT, allow, deny, for_principal, policy
 from support.replica_room import ReplicaRoom

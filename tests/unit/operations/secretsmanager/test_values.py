@@ -18,12 +18,14 @@ from strongroom.errors import (
 )
 from strongroom.operations.secretsmanager import messages
 from strongroom.operations.secretsmanager.lifecycle import DELETE_SECRET
-from strongroom.operations.secretsmanager.values import (
+from strongroom.operations.secretsmanager.reading import (
     BATCH_GET_SECRET_VALUE,
-    CREATE_SECRET,
     GET_SECRET_VALUE,
     IDS_XOR_FILTERS,
     MAX_WITHOUT_FILTERS,
+)
+from strongroom.operations.secretsmanager.values import (
+    CREATE_SECRET,
     PUT_SECRET_VALUE,
     UPDATE_SECRET,
 )
