@@ -51,15 +51,16 @@ def put_policy(entity: EntityType[E]) -> Handler:
         request = authorized.request
         found = present_entity(entity, authorized.call, authorized.target)
         document = request["PolicyDocument"]
+        policies = {**found.policies, request["PolicyName"]: document}
+        limit = entity.inline_total
+        # SECURITY: the size first: 131,072 characters, which a request may have, take seconds to compile.
+        if not fits(limit, *policies.values()):
+            name = entity.name_of(found)
+            raise LimitExceededException(messages.policies_too_large(limit.characters, entity.noun, name))
         try:
             parse_policy(document, PolicyKind.IDENTITY)
         except PolicySyntaxError as error:
             raise MalformedPolicyDocumentException(error.message) from error
-        policies = {**found.policies, request["PolicyName"]: document}
-        limit = entity.inline_total
-        if not fits(limit, *policies.values()):
-            name = entity.name_of(found)
-            raise LimitExceededException(messages.policies_too_large(limit.characters, entity.noun, name))
         unit.save(entity.kind, msgspec.structs.replace(found, policies=policies))
 
     return handle

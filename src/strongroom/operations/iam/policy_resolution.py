@@ -135,12 +135,13 @@ def verify_document(document: str) -> None:
         MalformedPolicyDocumentException: not an identity policy.
         LimitExceededException: more than 6,144 characters, white space not counted.
     """
+    # SECURITY: the size first: 131,072 characters, which a request may have, take seconds to compile.
+    if not fits(MANAGED_POLICY_SIZE, document):
+        raise LimitExceededException(policy_messages.policy_too_large(MANAGED_POLICY_SIZE.characters))
     try:
         parse_policy(document, PolicyKind.IDENTITY)
     except PolicySyntaxError as error:
         raise MalformedPolicyDocumentException(error.message) from error
-    if not fits(MANAGED_POLICY_SIZE, document):
-        raise LimitExceededException(policy_messages.policy_too_large(MANAGED_POLICY_SIZE.characters))
 
 
 class Usage:

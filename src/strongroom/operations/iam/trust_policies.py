@@ -49,12 +49,13 @@ def accepted_trust_policy(unit: ReadUnit, owner: AccountId, document: str) -> Tr
         MalformedPolicyDocumentException: it is not a trust policy, or names a principal that does not exist.
         LimitExceededException: it is longer than 2,048 characters, white space not counted.
     """
+    # SECURITY: the size first: 131,072 characters, which a request may have, take seconds to compile.
+    if not fits(TRUST_POLICY_SIZE, document):
+        raise LimitExceededException(messages.trust_policy_too_large(TRUST_POLICY_SIZE.characters))
     try:
         policy = parse_policy(document, PolicyKind.TRUST)
     except PolicySyntaxError as error:
         raise MalformedPolicyDocumentException(error.message) from error
-    if not fits(TRUST_POLICY_SIZE, document):
-        raise LimitExceededException(messages.trust_policy_too_large(TRUST_POLICY_SIZE.characters))
     _verify_principals(unit, owner, document, policy)
     pinned = principals.pinned_document(unit, document)
     return TrustPolicy(pinned, None if pinned == document else document)
