@@ -82,7 +82,11 @@ def print_key(data_dir: Path) -> None:
 def _verify_signed(
     trail: Path, signer: TrailSigner | None, held: Path | None, public_key: str | None
 ) -> Damage | None:
-    """Return what the checkpoints contradict; warn when the key that verifies them is the directory's own."""
+    """Return what the checkpoints contradict.
+
+    Warns when one held elsewhere is verified by the key in the directory: who wrote the directory could have
+    put his own there, so that a refusal of the held one would be all that shows it.
+    """
     try:
         key = None if public_key is None else PublicKey.parse(public_key)
     except CheckpointError as error:
@@ -92,11 +96,12 @@ def _verify_signed(
         raise RoomError(f"There is no checkpoint in {held}.")
     if key is None and signer is not None:
         key = PublicKey(signer.name, signer.public_key)
-        typer.echo(
-            "strongroom: the checkpoints are verified by the key in the directory itself; give --public-key, "
-            "kept elsewhere, to know whose they are.",
-            err=True,
-        )
+        if held is not None:
+            typer.echo(
+                "strongroom: the checkpoints are verified by the key in the directory itself; give "
+                "--public-key, kept elsewhere, to know whose they are.",
+                err=True,
+            )
     if key is None:
         if notes:
             raise RoomError("Nothing in this trail was signed, but a checkpoint was given.")

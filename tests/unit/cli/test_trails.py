@@ -35,6 +35,8 @@ def test_a_cut_tail_is_found_offline(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert verify(data, as_json=False, held=elsewhere, public_key=key) is Exit.DONE
     assert capsys.readouterr().err == ""
     assert verify(data, as_json=False) is Exit.DONE
+    assert capsys.readouterr().err == ""
+    assert verify(data, as_json=False, held=elsewhere) is Exit.DONE
     assert "verified by the key in the directory itself" in capsys.readouterr().err
     path = data / "trail" / "segments" / "api-0" / "000000000001.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
