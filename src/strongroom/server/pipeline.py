@@ -14,12 +14,14 @@ from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
+from msgspec.structs import replace
 
 from strongroom.audit.event import EventTemplate
 from strongroom.errors import (
     IntegrityError,
     ServiceError,
     UnknownOperationException,
+    UnrecognizedClientException,
 )
 from strongroom.names import Region
 from strongroom.operations.authorize import authorize
@@ -46,7 +48,7 @@ from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, internal_f
 from strongroom.wire.http import HttpRequest, HttpResponse
 from strongroom.wire.models import ServiceModel
 from strongroom.wire.routing import Route, Router
-from strongroom.wire.sigv4 import Credential, verify
+from strongroom.wire.sigv4 import UNKNOWN_TOKEN, Credential, verify
 
 __all__ = ["Log", "Pipeline"]
 
@@ -88,6 +90,8 @@ class Pipeline:
         self._log = log
         self._router = Router(models.values())
         self._callers = Callers(resources.root_key)
+        # Of the writer's thread: records of one type of unit are objects of their own.
+        self._writing_callers = Callers(resources.root_key)
         self._uuids = Uuids()
         self._repeats = Repeats()
         self._key_uses = KeyUses(store)
@@ -324,13 +328,33 @@ class Pipeline:
 
     def _commit(self, attempt: Attempt, unit: WriteUnit) -> HttpResponse:
         """Do a write together with its record; runs inside the transaction, which must be all or nothing."""
-        call = attempt.call
-        assert call is not None  # noqa: S101 - _accept ran before
-        response = self._perform(attempt, call, unit)
+        response = self._perform(attempt, self._still_accepted(attempt, unit), unit)
         answer = self._encode(attempt, response)
         for event in events_of(attempt, response, self._uuids):
             unit.record(event)
         return answer
+
+    def _still_accepted(self, attempt: Attempt, unit: WriteUnit) -> Call:
+        """Return the call as whom its caller is by now.
+
+        SECURITY: a write waits for its turn, behind other processes, too. Credentials revoked or tags changed
+        before that are so for it.
+        """
+        call, caller = attempt.call, attempt.caller
+        assert call is not None  # noqa: S101 - _accept ran before
+        assert caller is not None  # noqa: S101
+        credential = caller.credential
+        if credential is None:
+            return call
+        now = self._writing_callers.find(unit, credential.access_key_id, credential.session_token)
+        if now is None or now.credential is None or not now.credential.active:
+            raise UnrecognizedClientException(UNKNOWN_TOKEN)
+        if now.principal == caller.principal:
+            return call
+        attempt.caller = now
+        request = {key: value for key, value in call.context.items() if key not in caller.context}
+        attempt.call = replace(call, principal=now.principal, context={**request, **now.context})
+        return attempt.call
 
     def _encode(self, attempt: Attempt, response: Mapping[str, Any] | None) -> HttpResponse:
         model = attempt.model

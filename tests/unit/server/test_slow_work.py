@@ -24,11 +24,11 @@ from strongroom.operations.call import Operation, Unit
 from strongroom.operations.catalog import ServedService
 from strongroom.operations.iam.credentials import NewAccessKey, make_access_key
 from strongroom.operations.kms.resolution import without_resource
-from strongroom.ports import ACCESS_KEYS
+from strongroom.ports import ACCESS_KEYS, USERS
 from strongroom.server.pipeline import Pipeline
 from strongroom.wire.http import HttpRequest, HttpResponse
 from strongroom.wire.models import ServiceModel, load_service
-from support.key_room import ACCOUNT, REGION, KeyRoom, deny
+from support.key_room import ACCOUNT, REGION, KeyRoom, allow, deny
 
 SECONDS = 30
 """Waiting longer is a failure."""
@@ -204,3 +204,66 @@ def test_a_key_deactivated_while_a_thread_works_gets_no_answer(slow: Slow) -> No
     assert slow.handled == []
     assert b"UnrecognizedClientException" in answer.body
     assert [name for name, error in house.recorded if error is None] == []
+
+
+# A write that waits for its turn
+
+
+def waiting(house: House, what: Callable[[], Any], key: NewAccessKey | None = None) -> HttpResponse:
+    """Return the answer to a write; `what` happens between its acceptance and its turn."""
+    write = house.room.store.write
+
+    def late(work: Callable[[Any], Any]) -> Any:
+        what()
+        return write(work)
+
+    house.room.store.write = late  # type: ignore[method-assign]
+    return asyncio.run(house.call("CreateKey", key))
+
+
+def ready(unit: Unit = Unit.WRITE) -> Slow:
+    slow = Slow(unit)
+    slow.go_on.set()
+    return slow
+
+
+def test_a_write_whose_key_was_deactivated_while_it_waited_is_not_done() -> None:
+    slow = ready()
+    house = House(slow)
+
+    def deactivate() -> None:
+        house.room.unit.save(ACCESS_KEYS, msgspec.structs.replace(house.root.record, active=False))
+
+    answer = waiting(house, deactivate)
+    assert (answer.status, slow.handled) == (400, [])
+    assert json.loads(answer.body) == {
+        "__type": "UnrecognizedClientException",
+        "message": "The security token included in the request is invalid.",
+    }
+    assert house.recorded == [("CreateKey", "UnrecognizedClientException")]
+
+
+def test_a_write_whose_key_was_deleted_while_it_waited_is_not_done() -> None:
+    slow = ready()
+    house = House(slow)
+    answer = waiting(house, lambda: house.room.unit.delete(ACCESS_KEYS, "", house.root.record.access_key_id))
+    assert (answer.status, slow.handled) == (400, [])
+    assert b"UnrecognizedClientException" in answer.body
+
+
+@pytest.mark.parametrize(("team", "status"), [("red", 200), ("blue", 400)])
+def test_tags_changed_while_a_write_waited_decide_on_it(team: str, status: int) -> None:
+    slow = ready()
+    house = House(slow)
+    only_red = {"StringEquals": {"aws:PrincipalTag/team": "red"}}
+    bob = house.room.user("bob", allow("kms:*", Condition=only_red))
+    stored = house.room.unit.find(USERS, ACCOUNT, bob.principal_id)
+    assert stored is not None
+
+    def tag(value: str) -> None:
+        house.room.unit.save(USERS, msgspec.structs.replace(stored, tags={"team": value}))
+
+    tag("red")
+    answer = waiting(house, lambda: tag(team), house.access_key(bob.principal_id))
+    assert (answer.status, len(slow.handled)) == (status, 1 if status == 200 else 0)
+    assert house.recorded[-1] == ("CreateKey", None if status == 200 else "AccessDenied")
