@@ -11,6 +11,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -221,9 +222,10 @@ def waiting(house: House, what: Callable[[], Any], key: NewAccessKey | None = No
     return asyncio.run(house.call("CreateKey", key))
 
 
-def ready(unit: Unit = Unit.WRITE) -> Slow:
-    slow = Slow(unit)
-    slow.go_on.set()
+def ready() -> Slow:
+    """Return a write without slow work, which would have the caller asked for once more before its turn."""
+    slow = Slow(Unit.WRITE)
+    slow.operation = replace(slow.operation, prepare=None)
     return slow
 
 
