@@ -96,7 +96,7 @@ def standing_of(call: Call, unit: ReadUnit) -> Standing:
     # SECURITY: ids of temporary keys are too short to tell all sessions apart.
     place = (
         type(unit), principal.access_key_id, principal.principal_id,
-        principal.session_policies, principal.session_policy_arns,
+        principal.session_policies, principal.session_policy_arns, principal.issuer_id,
     )  # fmt: skip
     mark = unit.mark
     known = memory.get(place)

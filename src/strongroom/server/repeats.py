@@ -51,7 +51,8 @@ class Repeats:
     """At most LIMIT kept answers; values are not among what is kept."""
 
     LIMIT: Final = 8192
-    LARGEST_BODY: Final = 1024
+    LARGEST_PLACE: Final = 2048
+    """Bytes of body, user agent and host, which callers choose, together."""
 
     def __init__(self) -> None:
         self._kept: dict[Place, Kept] = {}
@@ -65,7 +66,7 @@ class Repeats:
 
     def is_second(self, place: Place, mark: int | None) -> bool:
         """True when the same was asked before and nothing was committed since: then keeping may pay."""
-        if mark is None or len(place[3]) > self.LARGEST_BODY:
+        if mark is None or len(place[3]) + len(place[6]) + len(place[7]) > self.LARGEST_PLACE:
             return False
         if self._seen.get(place) == mark:
             return True
