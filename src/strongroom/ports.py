@@ -21,6 +21,8 @@ from strongroom.identity.records import (
 )
 from strongroom.keys.records import Alias, Grant, KeyDuty, KmsKey, RetirableGrant, RootKeyCheck
 from strongroom.names import AccountId, Arn, Region, VersionId
+from strongroom.secret.document import SecretDocument, Strategy
+from strongroom.secret.material import CheckFinding, RotationMaterial
 from strongroom.secret.records import Secret, SecretPolicy, SecretVersion
 
 R = TypeVar("R")
@@ -309,6 +311,116 @@ class Trail(Protocol):
     def close(self) -> None: ...
 
 
+class Rotator(Protocol):
+    """Rotates the credentials of one kind of target. Threads share it; it keeps nothing between calls.
+
+    Every method may be called again for the same version id after a crash at any instant of it, and then
+    comes to the same end. All raise RotationFault for whatever stands in the way, and nothing else on
+    purpose. None returns later than `material.attempt_seconds`, more or less.
+    """
+
+    @property
+    def engines(self) -> frozenset[str]:
+        """The values of the secret's `engine` that it serves."""
+        ...
+
+    @property
+    def strategies(self) -> frozenset[Strategy]: ...
+
+    def propose(self, material: RotationMaterial, entropy: Entropy) -> SecretDocument:
+        """Return the document that is to be the pending version: a new password, or key, or also user name.
+
+        Connects to nothing. With alternating users it names the other user.
+        """
+        ...
+
+    def set(self, material: RotationMaterial) -> None:
+        """The target takes the pending credential. What it takes already is left alone.
+
+        Before it changes anything it makes sure that the credential it acts with is the right one: user and
+        host of the pending version are those of the current one (or, alternating, its counterpart's).
+        """
+        ...
+
+    def test(self, material: RotationMaterial) -> None:
+        """The pending credential has logged in for real, and could do something harmless."""
+        ...
+
+    def finish(self, material: RotationMaterial) -> None:
+        """Do what may be done only when applications get the new version (usually nothing)."""
+        ...
+
+    def check(self, material: RotationMaterial) -> Sequence[CheckFinding]:
+        """Return what a rotation would meet, in the order it would; changes nothing. Raises nothing."""
+        ...
+
+
+class Rotators(Protocol):
+    """The rotators there are."""
+
+    def find(self, engine: str) -> Rotator | None: ...
+
+    def named(self, function_name: str) -> tuple[Rotator, Strategy] | None:
+        """Return what stands in for one of AWS's rotation templates, by the template's name."""
+        ...
+
+    def engines(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Invocation:
+    """One run of a function. Prints nothing: it holds credentials, and its environment may."""
+
+    function_arn: str
+    request_id: str
+    runtime: str
+    handler: str
+    """`module.function`, as Lambda has it."""
+    code_sha256: str
+    """Base64 of the SHA-256 of the zip file; code is unpacked once for each."""
+    load_code: Callable[[], bytes]
+    """Returns the zip file; called only when it is not unpacked yet."""
+    environment: Mapping[str, str]
+    event: bytes
+    timeout_seconds: int
+    memory_mb: int
+    credentials: tuple[str, str, str]
+    """Access key id, secret access key and session token of the execution role."""
+    region: str
+    endpoint_url: str
+    """Where this server answers, as seen from the function."""
+    layers: tuple[tuple[str, Callable[[], bytes]], ...] = ()
+    """(sha256, load) of zip files that are unpacked beside the code, in order."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class InvocationResult:
+    """How a run ended."""
+
+    payload: bytes
+    """What the handler returned, as JSON; or {errorMessage, errorType, stackTrace}."""
+    function_error: str | None
+    """None, `Handled` or `Unhandled` (fact sheet rotation section 9)."""
+    log: bytes
+    """The end of what it printed, redacted; at most 4 KB."""
+
+
+class FunctionRunner(Protocol):
+    """Runs functions, sandboxed. Threads share it."""
+
+    def invoke(self, invocation: Invocation) -> InvocationResult:
+        """Run it to its end, or for `timeout_seconds`; blocks. A failure of the function is a result.
+
+        Raises:
+            RotationFault: (FUNCTION) it could not be started at all.
+        """
+        ...
+
+    def close(self) -> None:
+        """No function runs any more."""
+        ...
+
+
 __all__ = [
     "ACCESS_KEYS",
     "ACCOUNTS",
@@ -329,11 +441,16 @@ __all__ = [
     "AccountId",
     "Clock",
     "Entropy",
+    "FunctionRunner",
+    "Invocation",
+    "InvocationResult",
     "IssuerKeys",
     "Kind",
     "ReadUnit",
     "Region",
     "RootKey",
+    "Rotator",
+    "Rotators",
     "Store",
     "Trail",
     "WriteUnit",

@@ -12,7 +12,7 @@ import msgspec
 
 from strongroom.identity.principal import Principal
 from strongroom.names import AccountId, Region
-from strongroom.ports import Entropy, IssuerKeys, ReadUnit, RootKey, Store
+from strongroom.ports import Entropy, FunctionRunner, IssuerKeys, ReadUnit, RootKey, Rotators, Store
 
 if TYPE_CHECKING:
     from strongroom.policy.evaluation import Decision
@@ -46,6 +46,12 @@ class Resources(msgspec.Struct, frozen=True, eq=False):
     """Keeps the record of a refused decision (`operations/refusals`); None: none are kept."""
     issuers: IssuerKeys | None = None
     """None: keys of identity providers are not fetched."""
+    functions: FunctionRunner | None = None
+    """None: functions are not run in this process."""
+    rotators: Rotators | None = None
+    """None: there is no managed rotation."""
+    endpoint_url: str = ""
+    """Where this server answers, for functions to call."""
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):

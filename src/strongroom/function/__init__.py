@@ -1,0 +1,1 @@
+"""The domain of Lambda: functions, their code, their policies. Pure."""

@@ -1,0 +1,1 @@
+"""Running functions in a sandbox."""

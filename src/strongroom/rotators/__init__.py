@@ -1,0 +1,1 @@
+"""One rotator per kind of target."""
