@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strongroom.secret.document import FaultKind, SecretDocument, Strategy
 
@@ -24,7 +24,7 @@ class RotationMaterial:
     previous: SecretDocument | None = None
     admin: SecretDocument | None = None
     """The superuser secret that `masterarn` names; None when there is none."""
-    settings: Mapping[str, str] = {}
+    settings: Mapping[str, str] = field(default_factory=dict)
     """PASSWORD_LENGTH, EXCLUDE_CHARACTERS, … as the official templates' environment has them."""
     attempt_seconds: float = 30.0
     """How long one step may take in all."""
