@@ -8,8 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
+import os
 import ssl
+import subprocess
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from support.running import REGION, Server, running
+from support.running import REGION, STRONGROOM, Server, running
 from support.trails import records_of
 
 ENDPOINT, VPC = "vpce-0a1b2c3d", "vpc-0f9e8d7c"
@@ -268,3 +272,109 @@ def _certificate(subject: x509.Name, issuer: x509.Name, key: Any, signer: Any, e
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical=critical)
     return builder.sign(signer, hashes.SHA256())
+
+
+@pytest.fixture(scope="module")
+def at_three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, list[str]]]:
+    directory = tmp_path_factory.mktemp("listeners")
+    (directory / "nothing.json").write_text(
+        json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"},
+            }
+        )
+    )
+    (directory / "listeners.toml").write_text(
+        f"""
+        [[listener]]
+        port = 0
+        vpc-endpoint = "{ENDPOINT}"
+        vpc = "{VPC}"
+        [[listener]]
+        port = 0
+        workers = 2
+        vpc-endpoint = "vpce-closed"
+        endpoint-policy = "nothing.json"
+        """
+    )
+    for place in served(directory, "--listeners", str(directory / "listeners.toml")):
+        assert place.server.process.stdout is not None
+        printed = [place.server.process.stdout.readline() for _ in range(2)]
+        assert all(line.startswith("# also listening at http://127.0.0.1:") for line in printed)
+        yield place, [line.split()[-1] for line in printed]
+
+
+class TestFurtherListeners:
+    def client_at(self, place: Place, url: str) -> Any:
+        """Return a client of alice's at another address, which is up."""
+        elsewhere = replace(place.server, endpoint=url)
+        elsewhere.wait_until_ready()
+        return elsewhere.client(
+            "secretsmanager",
+            credentials=(place.server.access_key_id, place.server.secret_access_key),
+        )
+
+    def test_each_has_its_own_position(self, at_three: tuple[Place, list[str]]) -> None:
+        at, [endpoint, _] = at_three
+        answer = self.client_at(at, endpoint).get_secret_value(SecretId="s")
+        assert answer["SecretString"] == "x"
+        [record] = records_of(at.data_dir, answer["ResponseMetadata"]["RequestId"])
+        assert record["vpcEndpointId"] == ENDPOINT
+        first = at.server.client("secretsmanager").get_secret_value(SecretId="s")
+        [record] = records_of(at.data_dir, first["ResponseMetadata"]["RequestId"])
+        assert "vpcEndpointId" not in record
+
+    def test_each_has_its_own_policy(self, at_three: tuple[Place, list[str]]) -> None:
+        at, [_, closed] = at_three
+        client = self.client_at(at, closed)
+        with pytest.raises(client.exceptions.ClientError) as refused:
+            client.get_secret_value(SecretId="s")
+        assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+        assert "because no VPC endpoint policy allows" in refused.value.response["Error"]["Message"]
+
+    def test_what_is_written_at_one_is_read_at_the_other(self, at_three: tuple[Place, list[str]]) -> None:
+        at, [endpoint, _] = at_three
+        elsewhere = self.client_at(at, endpoint)
+        here = at.server.client("secretsmanager")
+        for number in range(20):
+            elsewhere.put_secret_value(SecretId="s", SecretString=f"value {number}")
+            assert here.get_secret_value(SecretId="s")["SecretString"] == f"value {number}"
+        here.put_secret_value(SecretId="s", SecretString="x")
+
+    def test_they_end_with_the_supervisor(self, tmp_path: Path) -> None:
+        (tmp_path / "listeners.toml").write_text("[[listener]]\nport = 0\n")
+        with running(
+            ["--ephemeral", "--workers", "1", "--listeners", str(tmp_path / "listeners.toml")],
+            tmp_path / "log",
+        ) as server:
+            assert server.process.stdout is not None
+            elsewhere = replace(server, endpoint=server.process.stdout.readline().split()[-1])
+            elsewhere.wait_until_ready()
+            server.process.kill()
+            server.process.wait(timeout=10)
+            deadline = time.monotonic() + 10
+            while elsewhere.ready():
+                assert time.monotonic() < deadline, "it serves on without a supervisor"
+                time.sleep(0.05)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("listener = 1", "Expected `array`"),
+            ("[[listener]]\nhost = 'localhost'", "missing required field `port`"),
+            ("[[listener]]\nport = 70000", "<= 65535"),
+            ("[[listener]]\nport = 1\ncolour = 1", "unknown field `colour`"),
+            ("[[listener]]\nport = 1\ntls-key = 'a'", "--tls-cert and --tls-key go together"),
+            ("[[listener]]\nport = 1\nvpc-endpoint = 'e'", "not an endpoint id"),
+            ("[[", "--listeners"),
+        ],
+    )
+    def test_a_file_that_is_wrong_stops_the_start(self, text: str, message: str, tmp_path: Path) -> None:
+        (tmp_path / "listeners.toml").write_text(text)
+        ended = subprocess.run(
+            [STRONGROOM, "serve", "--ephemeral", "--listeners", str(tmp_path / "listeners.toml")],
+            capture_output=True, text=True, timeout=30, env={**os.environ, "COLUMNS": "400"}, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 2
+        assert message in ended.stderr

@@ -162,15 +162,24 @@ def serve(
             help="Believe X-Forwarded-For, X-Forwarded-Proto and Forwarded of these peers; may be repeated.",
         ),
     ] = None,
+    listeners: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STRONGROOM_LISTENERS",
+            metavar="TOML",
+            help="Listen at further addresses as well, each with options of its own (see the guide).",
+        ),
+    ] = None,
 ) -> None:
     """Serve the API. A directory that is new is initialised, and what to paste is printed, once."""
     if ephemeral and data_dir is not None:
         raise typer.BadParameter("--ephemeral makes a directory of its own; leave --data-dir out")
-    from strongroom.cli.listening import given_network, given_tls
+    from strongroom.cli.listening import given_listeners, given_network, given_tls
     from strongroom.cli.serving import serve_room
 
     tls = given_tls(tls_cert, tls_key, client_ca)
     network = given_network(vpc_endpoint, vpc, endpoint_policy, trusted_proxy or ())
+    further = given_listeners(listeners)
     with refusals():
         serve_room(
             Settings(
@@ -185,6 +194,7 @@ def serve(
                 sync_every_record=sync_every_record,
                 tls=tls,
                 network=network,
+                further_listeners=further,
             )
         )
 

@@ -4,17 +4,69 @@ from __future__ import annotations
 
 import re
 import ssl
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import typer
 
 from strongroom.policy.document import PolicyKind, parse_policy
 from strongroom.server.proxies import parse_network
-from strongroom.server.settings import Network, Tls
+from strongroom.server.settings import FurtherListener, Network, Tls
 from strongroom.wire.http import Endpoint
 
-__all__ = ["given_network", "given_tls"]
+__all__ = ["given_listeners", "given_network", "given_tls"]
+
+
+class _Listener(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """One `[[listener]]` of a listeners file: the options of `serve`, by the same names."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    client_ca: str | None = None
+    vpc_endpoint: str | None = None
+    vpc: str | None = None
+    endpoint_policy: str | None = None
+    trusted_proxy: list[str] = []
+
+
+class _Listeners(msgspec.Struct, forbid_unknown_fields=True):
+    listener: list[_Listener]
+
+
+def given_listeners(file: Path | None) -> tuple[FurtherListener, ...]:
+    """Return the addresses to serve besides the first one. Paths in the file count from its directory.
+
+    Raises:
+        typer.BadParameter: it cannot be read, is no TOML, or says what no listener can be.
+    """
+    if file is None:
+        return ()
+    try:
+        asked = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _Listeners).listener
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint="--listeners") from error
+
+    def path(name: str | None) -> Path | None:
+        return None if name is None else file.parent / name
+
+    return tuple(
+        FurtherListener(
+            host=each.host,
+            port=each.port,
+            workers=each.workers,
+            tls=given_tls(path(each.tls_cert), path(each.tls_key), path(each.client_ca)),
+            network=given_network(
+                each.vpc_endpoint, each.vpc, path(each.endpoint_policy), each.trusted_proxy
+            ),
+        )
+        for each in asked
+    )
 
 
 def given_tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:

@@ -16,7 +16,7 @@ import typer
 from strongroom.cli.exits import Exit
 from strongroom.operations.iam.bootstrap import NewAccount
 from strongroom.server.opening import open_room
-from strongroom.server.settings import Settings
+from strongroom.server.settings import FurtherListener, Settings
 from strongroom.server.supervisor import AddressError, free_address, supervise
 from strongroom.server.world import SystemClock, SystemEntropy
 
@@ -31,7 +31,13 @@ _LOST = (
 def serve_room(settings: Settings) -> None:
     """Serve until told to stop."""
     try:
-        settings = replace(settings, port=free_address(settings.host, settings.port))
+        settings = replace(
+            settings,
+            port=free_address(settings.host, settings.port),
+            further_listeners=tuple(
+                replace(each, port=free_address(each.host, each.port)) for each in settings.further_listeners
+            ),
+        )
     except AddressError as error:
         typer.echo(f"strongroom: {error}", err=True)
         raise typer.Exit(Exit.FAILED) from error
@@ -60,9 +66,7 @@ def _directory(settings: Settings) -> Iterator[Path]:
 
 
 def _announce(settings: Settings, account: NewAccount | None) -> None:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    endpoint = f"{'http' if settings.tls is None else 'https'}://{host}:{settings.port}"
-    lines = [f"export AWS_ENDPOINT_URL={endpoint}"]
+    lines = [f"export AWS_ENDPOINT_URL={_url(settings)}"]
     if account is not None:
         where = "a temporary directory" if settings.ephemeral else str(settings.data_dir)
         lines = [
@@ -72,5 +76,11 @@ def _announce(settings: Settings, account: NewAccount | None) -> None:
             f"export AWS_SECRET_ACCESS_KEY={shlex.quote(account.secret_access_key)}",
             f"export AWS_DEFAULT_REGION={settings.region}",
         ]
+    lines += [f"# also listening at {_url(each)}" for each in settings.further_listeners]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def _url(listener: Settings | FurtherListener) -> str:
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    return f"{'http' if listener.tls is None else 'https'}://{host}:{listener.port}"

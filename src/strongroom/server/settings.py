@@ -10,7 +10,15 @@ from typing import Final
 from strongroom.server import proxies
 from strongroom.wire.http import Endpoint
 
-__all__ = ["DEFAULT_PORT", "Network", "Settings", "Tls", "default_data_dir", "default_workers"]
+__all__ = [
+    "DEFAULT_PORT",
+    "FurtherListener",
+    "Network",
+    "Settings",
+    "Tls",
+    "default_data_dir",
+    "default_workers",
+]
 
 DEFAULT_PORT: Final = 7780
 
@@ -47,6 +55,18 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherListener:
+    """One more address to answer on, with workers and a network position of its own."""
+
+    host: str
+    port: int
+    """0: any free port."""
+    workers: int = 1
+    tls: Tls | None = None
+    network: Network = Network()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     data_dir: Path
     host: str = "127.0.0.1"
@@ -67,3 +87,6 @@ class Settings:
     """Flush the trail to disk before each answer, not in groups."""
     tls: Tls | None = None
     network: Network = Network()
+    further_listeners: tuple[FurtherListener, ...] = ()
+    metrics: tuple[str, int] | None = None
+    """Host and port that metrics are read at; None: they are not given out."""

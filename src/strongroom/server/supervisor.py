@@ -8,9 +8,13 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
 import socket
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols
@@ -24,13 +28,14 @@ from strongroom.server.log import open_log
 from strongroom.server.settings import Settings, Tls
 from strongroom.server.worker import Worker
 from strongroom.store.room import Room
-from strongroom.wire.models import load_service
+from strongroom.wire.models import ServiceModel, load_service
 
 __all__ = ["AddressError", "free_address", "supervise"]
 
 STOP_SECONDS: Final = 15
 """How long a worker may take to finish its calls."""
 HEADER_MILLISECONDS: Final = 20_000
+PARENT_SECONDS: Final = 0.25
 
 
 class AddressError(Exception):
@@ -62,10 +67,58 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
     multiprocessing.set_start_method("fork", force=True)
     models = {name: load_service(name) for name in CATALOG}
     log = open_log("supervisor")
-    keeper = _Kept(lambda: run_keeper(room, root_key, supervisor), log)
     supervisor = os.getpid()
+    children = [_Kept("keeper", lambda: run_keeper(room, root_key, supervisor), log)]
+    for number, listener in enumerate(settings.further_listeners, 2):
+        own = replace(
+            settings,
+            host=listener.host,
+            port=listener.port,
+            workers=listener.workers,
+            tls=listener.tls,
+            network=listener.network,
+        )
+        children.append(
+            _Kept(
+                f"listener {number}", partial(_listen_further, own, room, root_key, models, supervisor), log
+            )
+        )
+    server, worker = _server(settings), Worker(settings, room, root_key, models)
+    # What exists now is shared with the workers, page by page, until someone writes to it.
+    gc.collect()
+    gc.freeze()
+    for child in children:
+        child.start()
+    try:
+        server.serve(target_loader=worker.listener, wrap_loader=False)
+    finally:
+        # The keeper is the last: it exports what the others have recorded.
+        for child in reversed(children):
+            child.stop()
+
+
+def _listen_further(
+    settings: Settings,
+    room: Room,
+    root_key: HeldRootKey,
+    models: Mapping[str, ServiceModel],
+    supervisor: int,
+) -> None:
+    """Serve one more address, with workers of its own, as long as the supervisor lives."""
+    # INVARIANT: made here, for workers end when the process that made them does.
     worker = Worker(settings, room, root_key, models)
-    server: Any = Server(
+    threading.Thread(target=_end_without, args=(supervisor,), name="parent-watch", daemon=True).start()
+    _server(settings).serve(target_loader=worker.listener, wrap_loader=False)
+
+
+def _end_without(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _server(settings: Settings) -> Any:
+    return Server(
         "strongroom",
         address=settings.host,
         port=settings.port,
@@ -81,14 +134,6 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     )
-    # What exists now is shared with the workers, page by page, until someone writes to it.
-    gc.collect()
-    gc.freeze()
-    keeper.start()
-    try:
-        server.serve(target_loader=worker.listener, wrap_loader=False)
-    finally:
-        keeper.stop()
 
 
 def _encryption(tls: Tls | None) -> dict[str, Any]:
@@ -106,12 +151,13 @@ def _encryption(tls: Tls | None) -> dict[str, Any]:
 class _Kept:
     """A child process that is started again when it ends by itself."""
 
-    def __init__(self, target: Callable[[], None], log: Any) -> None:
+    def __init__(self, name: str, target: Callable[[], None], log: Any) -> None:
+        self._name = name
         self._target = target
         self._log = log
         self._stopping = threading.Event()
         self._process = self._fork()
-        self._watcher = threading.Thread(target=self._watch, name="keeper-watch", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name=f"{name}-watch", daemon=True)
 
     def start(self) -> None:
         self._process.start()
@@ -125,14 +171,16 @@ class _Kept:
         self._watcher.join(1)
 
     def _fork(self) -> Any:
-        return multiprocessing.get_context("fork").Process(target=self._target, name="keeper")
+        return multiprocessing.get_context("fork").Process(target=self._target, name=self._name)
 
     def _watch(self) -> None:
         while True:
             self._process.join()
             if self._stopping.is_set():
                 return
-            self._log.error("keeper ended; starting it again", exit_code=self._process.exitcode)
+            self._log.error(
+                "a process ended; starting it again", name=self._name, exit_code=self._process.exitcode
+            )
             if self._stopping.wait(1):
                 return
             self._process = self._fork()
