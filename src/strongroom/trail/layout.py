@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import orjson
 
+from strongroom.trail.compressed import open_compressed
+
 __all__ = [
+    "COMPRESSED",
     "EXPORTED",
     "FIRST_PREVIOUS",
     "LOCK",
@@ -20,6 +23,8 @@ __all__ = [
     "format_line",
     "format_opening",
     "hash_line",
+    "is_compressed",
+    "open_segment",
     "parse_line",
     "segment_files",
     "segment_name",
@@ -33,7 +38,10 @@ EXPORTED: Final = "keeper"
 FIRST_PREVIOUS: Final = "0" * 64
 """Stands for the hash of the line before the first."""
 
-_NAME = re.compile(r"([0-9]{12})\.jsonl")
+COMPRESSED: Final = ".zst"
+"""What the name of a compressed segment has at its end."""
+
+_NAME = re.compile(r"([0-9]{12})\.jsonl(?:\.zst)?")
 _LINE = re.compile(
     rb'\{"n":([1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})",(?:"outbox":([1-9][0-9]{0,17}),)?"event":(\{.*\})\}'
 )
@@ -57,13 +65,38 @@ def segment_name(first: int) -> str:
 
 
 def segment_files(slot: Path) -> list[tuple[int, Path]]:
-    """Return a slot's files with the numbers their names promise, in order; other files are not looked at."""
-    found = []
+    """Return a slot's segments with the numbers their names promise, in order; other files are not looked at.
+
+    Plain or compressed: `open_segment` reads either. One that is there in both forms, since the process that
+    compressed it did not come to its end, is named once, as the plain file.
+    """
+    found: dict[int, Path] = {}
     for path in slot.iterdir():
         name = _NAME.fullmatch(path.name)
-        if name is not None:
-            found.append((int(name[1]), path))
-    return sorted(found)
+        if name is not None and (int(name[1]) not in found or not is_compressed(path)):
+            found[int(name[1])] = path
+    return sorted(found.items())
+
+
+def is_compressed(path: Path) -> bool:
+    return path.name.endswith(COMPRESSED)
+
+
+def open_segment(path: Path) -> BinaryIO:
+    """Return a segment's lines as a binary file, to be read from the beginning on; it is to be closed.
+
+    A plain segment that was compressed since it was listed is read in that form.
+
+    Raises:
+        OSError: there is no such segment (any more), or it cannot be read.
+        IntegrityError: on reading, where a compressed segment is not as it was written.
+    """
+    if is_compressed(path):
+        return open_compressed(path)
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return open_compressed(path.with_name(path.name + COMPRESSED))
 
 
 def format_line(number: int, previous: str, event: bytes, outbox: int | None = None) -> bytes:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import zstandard
 
+from strongroom.errors import IntegrityError
+from strongroom.trail.compressed import CompressedWriter
 from strongroom.trail.layout import (
+    COMPRESSED,
     FIRST_PREVIOUS,
     Line,
     format_line,
     format_opening,
     hash_line,
+    open_segment,
     parse_line,
     segment_files,
     segment_name,
@@ -69,6 +74,56 @@ def test_segments_are_found_by_their_names_in_order(tmp_path: Path) -> None:
         (3, tmp_path / "000000000003.jsonl"),
         (12, tmp_path / "000000000012.jsonl"),
     ]
+
+
+def test_a_segment_in_both_forms_is_named_once_as_the_plain_file(tmp_path: Path) -> None:
+    for name in ("000000000001.jsonl.zst", "000000000003.jsonl", "000000000003.jsonl.zst"):
+        (tmp_path / name).touch()
+    assert segment_files(tmp_path) == [
+        (1, tmp_path / "000000000001.jsonl.zst"),
+        (3, tmp_path / "000000000003.jsonl"),
+    ]
+
+
+def compress(path: Path, data: bytes) -> Path:
+    target = path.with_name(path.name + COMPRESSED)
+    writer = CompressedWriter(target, len(data))
+    for start in range(0, len(data), 1000):
+        writer.write(data[start : start + 1000])
+    writer.finish()
+    return target
+
+
+def test_a_segment_is_read_in_either_form(tmp_path: Path) -> None:
+    lines = [format_line(number, FIRST_PREVIOUS, b'{"a":1}') + b"\n" for number in range(1, 5000)]
+    path = tmp_path / segment_name(1)
+    path.write_bytes(b"".join(lines))
+    with open_segment(path) as file:
+        assert list(file) == lines
+    target = compress(path, path.read_bytes())
+    path.unlink()
+    assert target.stat().st_size < len(b"".join(lines)) / 10
+    for each in (target, path):  # the plain one was listed before it was compressed
+        with open_segment(each) as file:
+            assert list(file) == lines
+            assert file.read() == b""
+    with pytest.raises(FileNotFoundError):
+        open_segment(tmp_path / segment_name(7))
+
+
+def test_every_byte_of_a_compressed_segment_counts(tmp_path: Path) -> None:
+    path = compress(tmp_path / segment_name(1), FIRST + b"\n")
+    data = path.read_bytes()
+    assert zstandard.ZstdDecompressor().decompress(data) == FIRST + b"\n", "any tool reads it"
+    altered = [data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :] for at in range(len(data))]
+    altered += [data[:at] for at in range(len(data))] + [data + b"\n", data + data, data[1:]]
+    for each in altered:
+        path.write_bytes(each)
+        with (
+            open_segment(path) as file,
+            pytest.raises(IntegrityError, match=r"segment 000000000001.jsonl.zst"),
+        ):
+            file.read()
 
 
 def test_slots_are_the_directories(tmp_path: Path) -> None:
