@@ -162,6 +162,18 @@ def serve(
             help="Believe X-Forwarded-For, X-Forwarded-Proto and Forwarded of these peers; may be repeated.",
         ),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            envvar="STRONGROOM_METRICS_PORT",
+            min=0,
+            max=65535,
+            help="Give out metrics for Prometheus at this port; 0: any free one. [default: not at all]",
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(envvar="STRONGROOM_METRICS_HOST", help="Address to give out metrics at.")
+    ] = "127.0.0.1",
     listeners: Annotated[
         Path | None,
         typer.Option(
@@ -195,6 +207,7 @@ def serve(
                 tls=tls,
                 network=network,
                 further_listeners=further,
+                metrics=None if metrics_port is None else (metrics_host, metrics_port),
             )
         )
 

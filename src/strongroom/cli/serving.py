@@ -37,6 +37,9 @@ def serve_room(settings: Settings) -> None:
             further_listeners=tuple(
                 replace(each, port=free_address(each.host, each.port)) for each in settings.further_listeners
             ),
+            metrics=None
+            if settings.metrics is None
+            else (settings.metrics[0], free_address(*settings.metrics)),
         )
     except AddressError as error:
         typer.echo(f"strongroom: {error}", err=True)
@@ -77,6 +80,8 @@ def _announce(settings: Settings, account: NewAccount | None) -> None:
             f"export AWS_DEFAULT_REGION={settings.region}",
         ]
     lines += [f"# also listening at {_url(each)}" for each in settings.further_listeners]
+    if settings.metrics is not None:
+        lines.append("# metrics at http://{}:{}/metrics".format(*settings.metrics))
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

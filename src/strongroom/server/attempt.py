@@ -36,3 +36,5 @@ class Attempt:
     targets: Sequence[Target] = ()
     prepared: Any = None
     """What the operation's slow work came to."""
+    outcome: str = "ok"
+    """`ok`, or the error code of the answer."""

@@ -18,6 +18,7 @@ from strongroom.operations.kms.duties import do_key_duties
 from strongroom.operations.upkeep import delete_due_secrets, prune_versions
 from strongroom.ports import Clock, Entropy, RootKey, Store
 from strongroom.server.log import open_log
+from strongroom.server.metering import PUBLISH_SECONDS, Family, Sample, publish, resident
 from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
@@ -65,6 +66,8 @@ class Keeper:
         self._integration_at = 0.0
         self._deletion_at = 0.0
         self._pruning_at = time.monotonic() + PRUNING_SECONDS
+        self._failures: dict[str, int] = {}
+        """How often each duty has failed."""
         self._troubles: dict[str, tuple[str, float]] = {}
         """What each failing duty fails with, and when that was told."""
 
@@ -88,6 +91,24 @@ class Keeper:
         self._attempt("export", self._export)
         self._attempt("integration", partial(self._integrate, sign_now=True))
         self._trail.close()
+
+    def families(self) -> list[Family]:
+        """Return what is to be known of the duties."""
+        return [
+            Family(
+                "strongroom_keeper_duty_failures",
+                "counter",
+                "How often a duty of the keeper failed; it is tried again.",
+                [Sample("_total", {"duty": duty}, count) for duty, count in self._failures.items()],
+            ),
+            Family(
+                "strongroom_keeper_duty_failing",
+                "gauge",
+                "1 for a duty that failed when it was last tried.",
+                [Sample("", {"duty": duty}, float(duty in self._troubles)) for duty in self._failures],
+            ),
+            resident("keeper"),
+        ]
 
     def _export(self) -> None:
         if self._trail.broken:
@@ -123,6 +144,7 @@ class Keeper:
         try:
             do()
         except Exception as error:
+            self._failures[duty] = self._failures.get(duty, 0) + 1
             self._tell(duty, error)
         else:
             if self._troubles.pop(duty, None) is not None:
@@ -153,7 +175,11 @@ def run_keeper(room: Room, root_key: RootKey, parent: int) -> None:
         root_key,
         Integrator(room.trail, store, root_key, SystemClock(), SystemEntropy()),
     )
+    published_at = float("-inf")
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
         keeper.tick()
+        if time.monotonic() >= published_at + PUBLISH_SECONDS:
+            published_at = time.monotonic()
+            publish(room.path, "keeper", keeper.families())
     keeper.finish()
     store.close()

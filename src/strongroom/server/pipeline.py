@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -41,10 +42,11 @@ from strongroom.operations.sts.limits import verify_may_call
 from strongroom.ports import Clock, ReadUnit, Store, Trail, WriteUnit
 from strongroom.server.attempt import GLOBAL_REGION, Attempt
 from strongroom.server.callers import Caller, Callers, described
+from strongroom.server.metering import Meter
 from strongroom.server.records import events_of
 from strongroom.server.repeats import Kept, Place, Repeats, place_of
 from strongroom.server.world import Uuids
-from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, internal_fault
+from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, fault_of, internal_fault
 from strongroom.wire.http import HttpRequest, HttpResponse
 from strongroom.wire.models import ServiceModel
 from strongroom.wire.routing import Route, Router
@@ -81,7 +83,9 @@ class Pipeline:
         resources: Resources,
         clock: Clock,
         log: Log,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter or Meter()
         self._catalog = catalog
         self._store = store
         self._trail = trail
@@ -103,20 +107,32 @@ class Pipeline:
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Return the answer to `request`, whose record has been written."""
         attempt = Attempt(request)
+        begun = time.perf_counter()
         try:
-            route = self._route(attempt)
-            if attempt.declared is not None and attempt.declared.identification is not None:
-                await self._run_errand(attempt, route, attempt.declared.identification)
-            if attempt.declared is not None and attempt.declared.prepare is not None:
-                await self._prepare(attempt, route)
-            if attempt.declared is not None and attempt.declared.unit is Unit.WRITE:
-                self._store.read(partial(self._accept, attempt, route))
-                return await asyncio.wrap_future(self._store.write(partial(self._commit, attempt)))
-            if attempt.declared is not None and attempt.declared.repeat is not None:
-                return self._answer_repeatable(attempt, route, attempt.declared.repeat)
-            return self._answer_read(attempt, route)
+            return await self._answer(attempt)
         except Exception as error:
             return self._refuse(attempt, error)
+        finally:
+            service = attempt.service
+            self._meter.note(
+                "" if service is None else service.name,
+                attempt.operation,
+                attempt.outcome,
+                time.perf_counter() - begun,
+            )
+
+    async def _answer(self, attempt: Attempt) -> HttpResponse:
+        route = self._route(attempt)
+        if attempt.declared is not None and attempt.declared.identification is not None:
+            await self._run_errand(attempt, route, attempt.declared.identification)
+        if attempt.declared is not None and attempt.declared.prepare is not None:
+            await self._prepare(attempt, route)
+        if attempt.declared is not None and attempt.declared.unit is Unit.WRITE:
+            self._store.read(partial(self._accept, attempt, route))
+            return await asyncio.wrap_future(self._store.write(partial(self._commit, attempt)))
+        if attempt.declared is not None and attempt.declared.repeat is not None:
+            return self._answer_repeatable(attempt, route, attempt.declared.repeat)
+        return self._answer_read(attempt, route)
 
     def refuse(self, request: HttpRequest, error: ServiceError) -> HttpResponse:
         """Return the answer to a request that cannot be taken (its body is too long, or never came)."""
@@ -384,6 +400,7 @@ class Pipeline:
         except Exception as bug:
             self._log.error("bug", request_id=request_id, exc_info=bug)
             told = internal_fault(service)
+        attempt.outcome = fault_of(told, service).code
         return encode_fault(told, service, request_id)
 
 

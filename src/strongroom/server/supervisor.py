@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols
@@ -25,6 +26,7 @@ from strongroom.operations.catalog import CATALOG
 from strongroom.rootkey import HeldRootKey
 from strongroom.server.keeper import run_keeper
 from strongroom.server.log import open_log
+from strongroom.server.metering import clear_metrics
 from strongroom.server.settings import Settings, Tls
 from strongroom.server.worker import Worker
 from strongroom.store.room import Room
@@ -83,6 +85,11 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
                 f"listener {number}", partial(_listen_further, own, room, root_key, models, supervisor), log
             )
         )
+    if settings.metrics is not None:
+        children.append(
+            _Kept("metrics", partial(_serve_metrics, room.path, *settings.metrics, supervisor), log)
+        )
+    clear_metrics(room.path)
     server, worker = _server(settings), Worker(settings, room, root_key, models)
     # What exists now is shared with the workers, page by page, until someone writes to it.
     gc.collect()
@@ -109,6 +116,13 @@ def _listen_further(
     worker = Worker(settings, room, root_key, models)
     threading.Thread(target=_end_without, args=(supervisor,), name="parent-watch", daemon=True).start()
     _server(settings).serve(target_loader=worker.listener, wrap_loader=False)
+
+
+def _serve_metrics(data_dir: Path, host: str, port: int, supervisor: int) -> None:
+    # Imported by who needs it: the start of every other process is the quicker for it.
+    from strongroom.server.metrics import serve_metrics
+
+    serve_metrics(data_dir, host, port, supervisor)
 
 
 def _end_without(parent: int) -> None:

@@ -19,6 +19,7 @@ from strongroom.rootkey import HeldRootKey
 from strongroom.server.issuers import FetchedIssuerKeys
 from strongroom.server.listener import Listener
 from strongroom.server.log import open_log
+from strongroom.server.metering import PUBLISH_SECONDS, Meter, publish, resident
 from strongroom.server.pipeline import Pipeline
 from strongroom.server.settings import Settings
 from strongroom.server.world import SystemClock, SystemEntropy
@@ -51,6 +52,8 @@ class Worker:
         self._ailing = ""
         """Why it is not ready, as last told in the log."""
         self._watch: asyncio.TimerHandle | None = None
+        self._meter = Meter()
+        self._telling: asyncio.TimerHandle | None = None
 
     def listener(self) -> Listener:
         return Listener(self._open, self._close, self._ready, SystemClock(), self._settings.network)
@@ -71,6 +74,7 @@ class Worker:
         # Calls leave no cycles behind; looking for some after every few of them costs more than it frees.
         gc.set_threshold(*GC_THRESHOLDS)
         self._watch_parent()
+        self._tell_metrics()
         resources: Any = Resources(
             store=store,
             root_key=self._root_key,
@@ -89,6 +93,7 @@ class Worker:
             resources=resources,
             clock=SystemClock(),
             log=log,
+            meter=self._meter,
         )
 
     def _ready(self) -> bool:
@@ -115,7 +120,14 @@ class Worker:
             return "the audit trail cannot be written"
         return ""
 
+    def _tell_metrics(self) -> None:
+        publish(self._room.path, "worker", [*self._meter.families(), resident("worker")])
+        loop = asyncio.get_running_loop()
+        self._telling = loop.call_later(PUBLISH_SECONDS, self._tell_metrics)
+
     def _close(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
         if self._watch is not None:
             self._watch.cancel()
         if self._store is not None:
