@@ -28,9 +28,8 @@ class Metered:
     def text(self) -> str:
         # Its process may be starting still.
         for _ in range(100):
-            with suppress(ConnectionError, urllib.error.URLError):
-                with urllib.request.urlopen(self.url, timeout=5) as answer:  # noqa: S310 - loopback
-                    return answer.read().decode()
+            with suppress(OSError), urllib.request.urlopen(self.url, timeout=5) as answer:  # noqa: S310
+                return answer.read().decode()
             time.sleep(0.05)
         raise AssertionError("metrics are not given out")
 
