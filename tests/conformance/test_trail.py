@@ -79,7 +79,7 @@ class TestASuccess:
         answer = house.call("GetSecretValue", {"SecretId": arn, "VersionStage": "AWSCURRENT"})
         assert answer.json["SecretString"] == canary
         record = house.recorded(answer)
-        assert set(record) == ALWAYS | {"resources"}
+        assert set(record) == ALWAYS | {"resources", "additionalEventData"}
         assert UUID.fullmatch(record.pop("eventID"))
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record.pop("eventTime"))
         assert re.fullmatch(r"1\.\d\d", record.pop("eventVersion"))
@@ -98,6 +98,10 @@ class TestASuccess:
             "userAgent": "",
             "requestParameters": {"secretId": arn, "versionStage": "AWSCURRENT"},
             "responseElements": None,
+            "additionalEventData": {
+                "SecretVersionId": answer.json["VersionId"],
+                "SecretVersionStages": ["AWSCURRENT"],
+            },
             "requestID": answer.request_id,
             "readOnly": True,
             "resources": [{"accountId": house.account_id, "type": "AWS::SecretsManager::Secret", "ARN": arn}],
@@ -107,6 +111,21 @@ class TestASuccess:
             "eventCategory": "Management",
         }
         unseen(house, canary)
+
+    def test_of_a_read_names_the_version_also_when_it_is_answered_from_memory(self, house: House) -> None:
+        arn = house.secret()
+        for version in ("first", "second"):
+            if version == "second":
+                house.call(
+                    "PutSecretValue", {"SecretId": arn, "SecretString": "x", "ClientRequestToken": "t" * 32}
+                )
+            answers = [house.call("GetSecretValue", {"SecretId": arn}) for _ in range(4)]
+            for answer in answers:
+                assert house.recorded(answer)["additionalEventData"] == {
+                    "SecretVersionId": answer.json["VersionId"],
+                    "SecretVersionStages": ["AWSCURRENT"],
+                }
+        assert answers[0].json["VersionId"] == "t" * 32
 
     def test_of_a_write_holds_all_but_the_value(self, house: House, canary: str) -> None:
         token, name = str(uuid.uuid4()), f"trail-{uuid.uuid4().hex[:8]}"
@@ -311,6 +330,10 @@ class TestSeveralRecords:
         assert set(parts) == {*arns, "no-such-secret"}
         assert parts["no-such-secret"]["errorCode"] == "ResourceNotFoundException"
         assert all("errorCode" not in parts[arn] for arn in arns)
+        assert "additionalEventData" not in parts["no-such-secret"]
+        assert [parts[arn]["additionalEventData"]["SecretVersionId"] for arn in arns] == [
+            value["VersionId"] for value in answer.json["SecretValues"]
+        ]
         assert all(each["responseElements"] is None and each["readOnly"] for each in found)
         assert len({each["eventID"] for each in found}) == 4
         unseen(house, canary)

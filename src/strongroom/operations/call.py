@@ -79,8 +79,9 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     details: dict[str, Any] = {}
     """What the handler wants in its audit record beyond the request: `resources` (list of
     {accountId,type,ARN}), `response_elements` (of a read that gives out something to be known again by,
-    without what is secret of it), `extra_events` (one per secret of a batch: see audit.event). `timed` is set
-    by `operations/authorize` when a decision may have looked at the time."""
+    without what is secret of it), `additional` (additionalEventData of a call that succeeds),
+    `extra_events` (one per secret of a batch: see audit.event). `timed` is set by `operations/authorize`
+    when a decision may have looked at the time."""
 
     @property
     def account_id(self) -> AccountId:

@@ -79,6 +79,7 @@ def events_of(
         response_elements=elements,
         error_code=code,
         error_message=message,
+        additional=None if call is None or error is not None else call.details.get("additional"),
     )
     if call is None or service is None:
         return
@@ -90,6 +91,7 @@ def events_of(
             request_parameters=service.operations[part["operation"]].redact_request(part["request"]),
             error_code=_record_code(part.get("error_code")),
             error_message=part.get("error_message"),
+            additional=part.get("additional"),
             whole=False,
         )
 

@@ -65,7 +65,14 @@ def get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str,
     """
     request = authorized.request
     secret = present(authorized.target)
-    return _read_value(authorized.call, unit, secret, request.get("VersionId"), request.get("VersionStage"))
+    answer = _read_value(authorized.call, unit, secret, request.get("VersionId"), request.get("VersionStage"))
+    authorized.call.details["additional"] = _version_read(answer)
+    return answer
+
+
+def _version_read(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the record of a read says of the version that was given out: a request names it seldom."""
+    return {"SecretVersionId": answer["VersionId"], "SecretVersionStages": answer.get("VersionStages", [])}
 
 
 def _read_value(
@@ -201,16 +208,18 @@ def batch_get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Mappin
         try:
             if refusal is not None:
                 raise refusal
-            values.append(_read_value(call, unit, present(target), None, None))
+            answer = _read_value(call, unit, present(target), None, None)
+            event["additional"] = _version_read(answer)
+            values.append(answer)
         except ServiceError as error:
             code = type(error).__name__
             errors.append({"SecretId": target.shown_as, "ErrorCode": code, "Message": error.message})
             event.update(error_code=code, error_message=error.message)
         events.append(event)
-    answer: dict[str, Any] = {"SecretValues": values, "Errors": errors}
+    page: dict[str, Any] = {"SecretValues": values, "Errors": errors}
     if token is not None:
-        answer["NextToken"] = token
-    return answer
+        page["NextToken"] = token
+    return page
 
 
 def _outcomes(authorized: AuthorizedCall, ids: Sequence[str]) -> Iterator[tuple[Target, Exception | None]]:
