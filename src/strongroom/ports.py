@@ -9,6 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from strongroom.audit.signer import TrailSigner
+from strongroom.function.records import (
+    CodePart,
+    Function,
+    FunctionAlias,
+    FunctionPolicy,
+    FunctionVersion,
+    Layer,
+    LayerVersion,
+    StoredCode,
+)
 from strongroom.identity.records import (
     AccessKey,
     Account,
@@ -90,6 +100,8 @@ class Kind(Generic[R]):
     scope: Callable[[R], str]
     key: Callable[[R], str]
     alternate: Callable[[R], str]
+    remembered: bool = True
+    """False for records too large to be kept in memory between reads."""
 
 
 def account_region(account_id: str, region: str) -> str:
@@ -176,6 +188,49 @@ SECRET_POLICIES: Kind[SecretPolicy] = Kind(
 )
 TRAIL_SIGNERS: Kind[TrailSigner] = Kind(
     "trail_signer", TrailSigner, lambda _: "", lambda _: "trail", lambda _: "trail"
+)
+
+FUNCTIONS: Kind[Function] = Kind(
+    "function",
+    Function,
+    lambda r: account_region(r.account_id, r.region),
+    lambda r: r.name,
+    lambda r: r.name,
+)
+FUNCTION_VERSIONS: Kind[FunctionVersion] = Kind(
+    "function_version",
+    FunctionVersion,
+    lambda r: r.function_arn,
+    lambda r: r.version,
+    # $LATEST first, then by number.
+    lambda r: f"{int(r.version) if r.version.isdecimal() else 0:012}",
+)
+FUNCTION_ALIASES: Kind[FunctionAlias] = Kind(
+    "function_alias", FunctionAlias, lambda r: r.function_arn, lambda r: r.name, lambda r: r.name
+)
+FUNCTION_POLICIES: Kind[FunctionPolicy] = Kind(
+    "function_policy", FunctionPolicy, lambda r: r.function_arn, lambda r: r.qualifier, lambda r: r.qualifier
+)
+LAYERS: Kind[Layer] = Kind(
+    "layer", Layer, lambda r: account_region(r.account_id, r.region), lambda r: r.name, lambda r: r.name
+)
+LAYER_VERSIONS: Kind[LayerVersion] = Kind(
+    "layer_version",
+    LayerVersion,
+    lambda r: r.layer_arn,
+    lambda r: str(r.version),
+    lambda r: f"{r.version:012}",
+)
+STORED_CODE: Kind[StoredCode] = Kind(
+    "stored_code", StoredCode, lambda _: "", lambda r: r.code_id, lambda r: r.code_id
+)
+CODE_PARTS: Kind[CodePart] = Kind(
+    "code_part",
+    CodePart,
+    lambda r: r.code_id,
+    lambda r: f"{r.number:06}",
+    lambda r: f"{r.number:06}",
+    remembered=False,
 )
 
 
@@ -425,10 +480,17 @@ __all__ = [
     "ACCESS_KEYS",
     "ACCOUNTS",
     "ALIASES",
+    "CODE_PARTS",
+    "FUNCTIONS",
+    "FUNCTION_ALIASES",
+    "FUNCTION_POLICIES",
+    "FUNCTION_VERSIONS",
     "GRANTS",
     "GROUPS",
     "KEY_DUTIES",
     "KMS_KEYS",
+    "LAYERS",
+    "LAYER_VERSIONS",
     "LOGIN_PROFILES",
     "MANAGED_POLICIES",
     "OIDC_PROVIDERS",
@@ -436,6 +498,7 @@ __all__ = [
     "ROLES",
     "ROOT_KEY_CHECKS",
     "SECRET_POLICIES",
+    "STORED_CODE",
     "TRAIL_SIGNERS",
     "USERS",
     "AccountId",

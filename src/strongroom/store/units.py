@@ -173,7 +173,8 @@ class _Unit:
             return None
         record = self._known(kind, scope, row[0], row[1])
         _verify_found(kind.alternate(record) == alternate, alternate)
-        self._memory.alternates.put(place, row[0])
+        if kind.remembered:
+            self._memory.alternates.put(place, row[0])
         return record
 
     def scan(
@@ -194,7 +195,7 @@ class _Unit:
         else:
             rows = self._execute(_SCAN, (kind.name, scope, after, size)).fetchall()
         found = [self._known(kind, scope, key, body) for key, body in rows]
-        if whole:
+        if whole and kind.remembered:
             self._memory.put_scan(kind.name, scope, tuple(found))
         return found
 
@@ -322,7 +323,8 @@ class _Unit:
         record: R = decode_body(
             _decoder(cast(Hashable, kind.record_type)), body, _record_identity(kind.name, scope, key)
         )
-        self._memory.records.put((kind.name, scope, key), record)
+        if kind.remembered:
+            self._memory.records.put((kind.name, scope, key), record)
         return record
 
     def _one_secret(self, row: tuple[str, int, bytes] | None) -> Secret | None:

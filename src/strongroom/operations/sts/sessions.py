@@ -23,15 +23,24 @@ from strongroom.identity.records import AccessKey, Role, User
 from strongroom.identity.sessions import Given, Session, decode_session, encode_session
 from strongroom.identity.tags import without_tags
 from strongroom.names import AccountId, Arn, assumed_role_arn, federated_user_arn, root_arn
-from strongroom.operations.call import Call
+from strongroom.operations.call import Call, Resources
 from strongroom.ports import ACCESS_KEYS, ROLES, USERS, ReadUnit, RootKey
 
-__all__ = ["Origins", "issue", "open_session", "origins_of", "principal_of_session", "seal_session"]
+__all__ = [
+    "Origins",
+    "issue",
+    "mint",
+    "open_session",
+    "origins_of",
+    "principal_of_session",
+    "seal_session",
+]
 
 PURPOSE: Final = "session"
 """The root key's subkey that seals session tokens."""
 MAX_TOKEN_CHARACTERS: Final = 16_384
 """More than any token has; what is longer is not decoded at all."""
+NOTHING_GIVEN: Final = Given()
 _VERSION: Final = b"\x01"
 
 
@@ -137,15 +146,22 @@ def _issuer_arn(session: Session, user: User | None) -> Arn:
     return root_arn(session.account_id) if user is None else user.arn
 
 
-def issue(
-    call: Call, *, account_id: AccountId, type: PrincipalType, seconds: int, given: Given, **facts: Any
-) -> tuple[Session, dict[str, Any]]:
-    """Return a new session that ends after `seconds`, and its Credentials as STS answers them.
+def mint(
+    resources: Resources,
+    now: dt.datetime,
+    *,
+    account_id: AccountId,
+    type: PrincipalType,
+    seconds: int,
+    given: Given = NOTHING_GIVEN,
+    **facts: Any,
+) -> tuple[Session, str]:
+    """Return a new session that ends after `seconds`, and its token. Nothing is written.
 
-    Notes for the audit record which access key was given out, and nothing that would open it.
+    For the service itself, too, which takes a role to run a function or to rotate.
     """
-    entropy = call.resources.entropy
-    issued_at = call.received_at.replace(microsecond=0)
+    entropy = resources.entropy
+    issued_at = now.replace(microsecond=0)
     session = Session(
         access_key_id=ids.temporary_access_key_id(
             account_id, entropy.token_bytes(ids.TEMPORARY_ACCESS_KEY_ID_RANDOM_BYTES)
@@ -158,6 +174,25 @@ def issue(
         given=given,
         **facts,
     )
+    return session, seal_session(resources.root_key, session)
+
+
+def issue(
+    call: Call, *, account_id: AccountId, type: PrincipalType, seconds: int, given: Given, **facts: Any
+) -> tuple[Session, dict[str, Any]]:
+    """Return a new session that ends after `seconds`, and its Credentials as STS answers them.
+
+    Notes for the audit record which access key was given out, and nothing that would open it.
+    """
+    session, token = mint(
+        call.resources,
+        call.received_at,
+        account_id=account_id,
+        type=type,
+        seconds=seconds,
+        given=given,
+        **facts,
+    )
     call.details["response_elements"] = {
         "credentials": {
             "accessKeyId": session.access_key_id,
@@ -167,7 +202,7 @@ def issue(
     return session, {
         "AccessKeyId": session.access_key_id,
         "SecretAccessKey": session.secret_access_key,
-        "SessionToken": seal_session(call.resources.root_key, session),
+        "SessionToken": token,
         "Expiration": session.expires_at,
     }
 
