@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ import pytest
 
 from strongroom.errors import IntegrityError, ServiceUnavailableException
 from strongroom.ports import Trail
+from strongroom.trail.following import SlotReader
 from strongroom.trail.layout import parse_line
 from strongroom.trail.segment import SegmentTrail, TrailError
 from strongroom.trail.verification import verify_trail
@@ -325,6 +327,86 @@ class TestADiskThatRefuses:
         again.append(event(4))
         again.close()
         assert events(directory) == [event(1), event(4)]
+
+    @pytest.mark.parametrize("still", ["fsync", "pwrite", "open"], ids=lambda name: f"{name} fails at first")
+    def test_after_a_failed_flush_it_recovers_once_the_disk_takes_what_was_written(
+        self, still: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trail = SegmentTrail.open(directory, "api")
+        assert trail.recover(), "nothing is wrong with it"
+        with monkeypatch.context() as broken:
+            failed = failing_syncs(broken)
+            trail.append(event(1))
+            assert failed.wait(10)
+            with pytest.raises(ServiceUnavailableException):
+                trail.sync()
+        with monkeypatch.context() as bad:
+            bad.setattr(os, still, no_descriptors)
+            assert not trail.recover()
+        refused(trail.append, 2)
+        written: list[bytes] = []
+        real = os.pwrite
+
+        def pwrite(descriptor: int, data: bytes, at: int) -> int:
+            written.append(data)
+            return real(descriptor, data, at)
+
+        monkeypatch.setattr(os, "pwrite", pwrite)
+        assert trail.recover()
+        assert written == [(directory / "segments" / "api-0" / files(directory)[0]).read_bytes()]
+        trail.append(event(3))
+        trail.close()
+        assert not trail.recover(), "a closed one stays closed"
+        assert events(directory) == [event(1), event(3)]
+
+    def test_after_half_a_record_that_could_not_be_cut_off_it_recovers(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trail = SegmentTrail.open(directory, "api")
+        with monkeypatch.context() as full:
+            failing_writes(full, errno.ENOSPC, after=40)
+            full.setattr(os, "ftruncate", no_descriptors)
+            refused(trail.append, 1)
+        assert trail.recover() and trail.is_writable()
+        trail.append(event(2))
+        trail.close()
+        assert events(directory) == [event(2)]
+
+    def test_a_reader_sees_nothing_of_records_that_are_taken_away_again(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trail = SegmentTrail.open(directory, "api")
+        trail.append(event(1))
+        reader = SlotReader(directory / "segments" / "api-0")
+        seen: list[int] = []
+        real: Write = os.write
+
+        def write(descriptor: int, data: bytes) -> int:
+            if seen:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            half = data[: data.index(b"\n") + 20]
+            real(descriptor, half)
+            seen.append(len(reader.read(1 << 20)))
+            return len(half)
+
+        with monkeypatch.context() as full:
+            full.setattr(os, "write", write)
+            with pytest.raises(ServiceUnavailableException):
+                trail.append_many([(None, event(2)), (None, event(3))])
+        assert seen == [0], "a whole line of two that were not written to their end"
+        assert len(reader.read(1 << 20)) == 1
+        trail.append(event(4))
+        assert len(reader.read(1 << 20)) == 1
+        trail.close()
+        assert events(directory) == [event(1), event(4)]
+
+    def test_a_reader_that_was_stopped_in_the_middle_holds_up_no_writer(self, directory: Path) -> None:
+        trail = SegmentTrail.open(directory, "api")
+        with (directory / "segments" / "api-0" / files(directory)[0]).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            trail.append_many([(None, event(1)), (None, event(2))])
+        trail.close()
+        assert events(directory) == [event(1), event(2)]
 
     def test_without_a_free_descriptor_records_still_reach_the_disk(
         self, directory: Path, monkeypatch: pytest.MonkeyPatch

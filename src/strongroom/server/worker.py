@@ -32,6 +32,7 @@ from strongroom.wire.models import ServiceModel
 __all__ = ["Worker"]
 
 WATCH_SECONDS = 0.25
+MEND_SECONDS = 1.0
 GC_THRESHOLDS = (20_000, 20, 20)
 
 
@@ -54,6 +55,8 @@ class Worker:
         self._watch: asyncio.TimerHandle | None = None
         self._meter = Meter()
         self._telling: asyncio.TimerHandle | None = None
+        self._mending: asyncio.TimerHandle | None = None
+        self._under_repair = False
 
     def listener(self) -> Listener:
         return Listener(self._open, self._close, self._ready, SystemClock(), self._settings.network)
@@ -74,6 +77,7 @@ class Worker:
         # Calls leave no cycles behind; looking for some after every few of them costs more than it frees.
         gc.set_threshold(*GC_THRESHOLDS)
         self._watch_parent()
+        self._mend_trail()
         self._tell_metrics()
         resources: Any = Resources(
             store=store,
@@ -115,7 +119,7 @@ class Worker:
         except Exception as error:
             return f"the store cannot be read: {error}"
         if self._trail.broken:
-            return "a flush of the audit trail failed, so it takes no record before a restart"
+            return "a flush of the audit trail failed, so it takes no record until it could be written again"
         if not self._trail.is_writable():
             return "the audit trail cannot be written"
         return ""
@@ -125,9 +129,26 @@ class Worker:
         loop = asyncio.get_running_loop()
         self._telling = loop.call_later(PUBLISH_SECONDS, self._tell_metrics)
 
+    def _mend_trail(self) -> None:
+        """Have a trail whose flush failed take records again as soon as the disk does."""
+        loop = asyncio.get_running_loop()
+        if self._trail is not None and self._trail.broken and not self._under_repair:
+            self._under_repair = True
+            loop.run_in_executor(None, self._repair_trail, self._trail)
+        self._mending = loop.call_later(MEND_SECONDS, self._mend_trail)
+
+    def _repair_trail(self, trail: SegmentTrail) -> None:
+        try:
+            if trail.recover():
+                self._log.info("the audit trail takes records again")
+        finally:
+            self._under_repair = False
+
     def _close(self) -> None:
         if self._telling is not None:
             self._telling.cancel()
+        if self._mending is not None:
+            self._mending.cancel()
         if self._watch is not None:
             self._watch.cancel()
         if self._store is not None:

@@ -9,23 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from strongroom.errors import IntegrityError, ServiceUnavailableException
-from strongroom.trail.layout import (
-    FIRST_PREVIOUS,
-    LOCK,
-    SEGMENTS,
-    format_line,
-    format_opening,
-    hash_line,
-    parse_line,
-    segment_files,
-    segment_name,
-)
+from strongroom.trail.continuing import last_record, write_again
+from strongroom.trail.layout import LOCK, SEGMENTS, format_line, format_opening, hash_line, segment_name
 
 __all__ = ["SegmentTrail", "TrailError"]
 
@@ -33,7 +25,8 @@ SYNC_SECONDS: Final = 0.05
 """At most so long does a record wait for the disk (DESIGN section 7)."""
 MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_SLOTS: Final = 1024
-TAIL_BYTES: Final = 1024 * 1024
+READER_SECONDS: Final = 0.05
+"""How long records that count all or not at all wait, at most, for one who reads the file."""
 
 CLOSED: Final = "The server is stopping; nothing was recorded."
 UNWRITABLE: Final = "The audit record cannot be written, so the call is refused."
@@ -62,7 +55,7 @@ class SegmentTrail:
         self._synced = 0
         """How much of the file `sync` has said to be on disk."""
         self._closed = False
-        self._number, self._previous, self.last_outbox = _continue(slot)
+        self._number, self._previous, self.last_outbox = last_record(slot)
         self._descriptor, self._size = -1, 0
         self._new_file()
         self._syncer = threading.Thread(target=self._sync_in_groups, name="trail-sync", daemon=True)
@@ -130,7 +123,8 @@ class SegmentTrail:
             try:
                 if self._size >= self._max_bytes:
                     self._new_file()
-                self._write(b"".join(lines))
+                with self._unseen(len(lines) > 1):
+                    self._write(b"".join(lines))
                 if self._sync_every_record:
                     self._flush(self._descriptor)
             except OSError as error:
@@ -171,8 +165,28 @@ class SegmentTrail:
 
     @property
     def broken(self) -> bool:
-        """True when nothing will be taken before the slot is opened anew."""
+        """True when nothing will be taken before the slot is opened anew, or has recovered."""
         return self._broken
+
+    def recover(self) -> bool:
+        """Try to take records again after a flush failed; True when they are taken.
+
+        What the file holds is written once more, byte for byte, before it is flushed: after a failure the
+        system may take for written what no disk has, and would not write it a second time.
+        """
+        with self._guard:
+            if self._closed or not self._broken:
+                return not self._closed
+            try:
+                write_again(self._directory)
+                self._number, self._previous, self.last_outbox = last_record(self._directory)
+                self._broken = False
+                self._new_file()
+            except (OSError, IntegrityError):
+                self._broken = True
+                return False
+            self._refused = 0
+            return True
 
     def is_writable(self) -> bool:
         """True when a record would be taken now; after one was refused, that is tried out."""
@@ -218,6 +232,27 @@ class SegmentTrail:
                     self._cut_back()
             raise
         self._size += written
+
+    @contextmanager
+    def _unseen(self, several: bool) -> Iterator[None]:
+        """Readers wait meanwhile (`following.whole_lines`): a part of several records may be taken away."""
+        if not several:
+            yield
+            return
+        deadline = time.monotonic() + READER_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # A reader that was stopped in the middle holds up nobody for long.
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.001)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def _cut_back(self) -> None:
         try:
@@ -292,55 +327,3 @@ def _slot_names(role: str) -> Iterator[str]:
         return
     for number in range(MAX_SLOTS):
         yield f"api-{number}"
-
-
-def _continue(slot: Path) -> tuple[int, str, int | None]:
-    """Return number, hash and outbox number of the slot's last record, after cutting off half a line.
-
-    A line without its newline is one whose writer died in the middle: its answer never left.
-
-    Raises:
-        IntegrityError: the last whole line is not a record.
-    """
-    files = segment_files(slot)
-    for first, path in reversed(files):
-        last = _last_line(path)
-        if last is None:
-            if path != files[-1][1]:
-                raise IntegrityError(
-                    f"the audit segment {path.name} of {slot.name} is empty, but not the last"
-                )
-            continue
-        line = parse_line(last)
-        if line is None or line.number < first:
-            raise IntegrityError(f"the audit segment {path.name} of {slot.name} does not end with a record")
-        return line.number, hash_line(last), line.outbox
-    return 0, FIRST_PREVIOUS, None
-
-
-def _last_line(path: Path) -> bytes | None:
-    """Return the last whole line of a file, cutting off what follows it; None when there is none."""
-    with path.open("r+b") as file:
-        size = end = file.seek(0, os.SEEK_END)
-        tail = b""
-        while end > 0:
-            start = max(0, end - TAIL_BYTES)
-            file.seek(start)
-            tail = file.read(end - start) + tail
-            end = start
-            last = tail.rfind(b"\n")
-            if last < 0:
-                continue
-            before = tail.rfind(b"\n", 0, last)
-            if before < 0 and start > 0:
-                continue
-            whole = start + last + 1
-            if whole < size:
-                file.truncate(whole)
-            # The last owner may have died before its flush; what counts from now on must be on disk.
-            os.fsync(file.fileno())
-            return tail[before + 1 : last]
-        if size:
-            file.truncate(0)
-            os.fsync(file.fileno())
-        return None

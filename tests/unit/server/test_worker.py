@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import os
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from strongroom.server.settings import Settings
 from strongroom.server.worker import Worker
 from strongroom.store.room import Room
 from strongroom.trail.segment import SegmentTrail
+from strongroom.trail.verification import verify_trail
 from support.entropies import SeededEntropy, pattern
 
 
@@ -41,10 +43,20 @@ class Opened:
 
     def __init__(self) -> None:
         self.trails: list[SegmentTrail] = []
+        self.recovered = threading.Event()
 
     def open(self, *arguments: Any, **options: Any) -> SegmentTrail:
-        self.trails.append(SegmentTrail.open(*arguments, **options))
-        return self.trails[-1]
+        trail = SegmentTrail.open(*arguments, **options)
+        self.trails.append(trail)
+        recover = trail.recover
+
+        def recover_and_tell() -> bool:
+            if recover():
+                self.recovered.set()
+            return not trail.broken
+
+        trail.recover = recover_and_tell  # type: ignore[method-assign]  # what it came to is awaited
+        return trail
 
 
 async def readiness(listener: Any) -> int:
@@ -105,6 +117,9 @@ def failing(number: int) -> Callable[..., int]:
     return fail
 
 
+FLUSH_FAILED = "a flush of the audit trail failed, so it takes no record until it could be written again"
+
+
 @pytest.mark.parametrize(
     ("trouble", "statuses", "lines"),
     [
@@ -117,7 +132,7 @@ def failing(number: int) -> Callable[..., int]:
         pytest.param(
             a_failed_flush,
             [200, 503, 503, 503],
-            [("not ready", "a flush of the audit trail failed, so it takes no record before a restart")],
+            [("not ready", FLUSH_FAILED)],
             id="a failed flush",
         ),
     ],
@@ -133,6 +148,7 @@ def test_a_worker_that_would_refuse_every_read_is_not_ready_and_says_so_once(
     monkeypatch.setattr(workers, "open_log", lambda _: log)
     monkeypatch.setattr(workers, "SegmentTrail", opened)
     monkeypatch.setattr(workers, "GC_THRESHOLDS", gc.get_threshold())
+    monkeypatch.setattr(workers, "MEND_SECONDS", 3600)
     # A worker whose parent is not the process that made it ends itself.
     monkeypatch.setattr(os, "getppid", os.getpid)
 
@@ -147,3 +163,34 @@ def test_a_worker_that_would_refuse_every_read_is_not_ready_and_says_so_once(
         worker = Worker(Settings(data_dir=room.path), room, key, {})
         assert asyncio.run(living(worker, ask)) == statuses
     assert log.lines == lines
+
+
+def test_a_worker_whose_flush_failed_takes_records_again_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, opened = Told(), Opened()
+    monkeypatch.setattr(workers, "open_log", lambda _: log)
+    monkeypatch.setattr(workers, "SegmentTrail", opened)
+    monkeypatch.setattr(workers, "GC_THRESHOLDS", gc.get_threshold())
+    monkeypatch.setattr(workers, "MEND_SECONDS", 0.01)
+    monkeypatch.setattr(os, "getppid", os.getpid)
+
+    async def fail_and_recover(listener: Any) -> list[int]:
+        trail = opened.trails[0]
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(os, "fsync", failing(errno.EIO))
+            broken.setattr(os, "fdatasync", failing(errno.EIO))
+            with pytest.raises(ServiceUnavailableException):
+                trail.sync()
+            found = [await readiness(listener)]
+        assert await asyncio.to_thread(opened.recovered.wait, 10)
+        trail.append(b"{}")
+        return [*found, await readiness(listener)]
+
+    with Room.create(tmp_path / "data") as room:
+        key = HeldRootKey(pattern("the worker's root key", 32), SeededEntropy())
+        worker = Worker(Settings(data_dir=room.path), room, key, {})
+        assert asyncio.run(living(worker, fail_and_recover)) == [503, 200]
+        assert verify_trail(room.trail).records == 1
+    assert [line for line in log.lines if line[0] == "not ready"] == [("not ready", FLUSH_FAILED)]
+    assert "the audit trail takes records again" in [line[0] for line in log.lines]
