@@ -78,6 +78,9 @@ RootKeySource = Annotated[
 RegionOption = Annotated[
     str, typer.Option("--region", callback=_region, help="The region named in what is printed.")
 ]
+LookupRegion = Annotated[
+    str, typer.Option("--region", envvar="AWS_DEFAULT_REGION", callback=_region, help="Where to look.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -324,6 +327,38 @@ def explain(
 
     with refusals():
         code = explain_request(data_dir or default_data_dir(), request_id, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def consumers(
+    secret_id: Annotated[
+        str | None, typer.Argument(metavar="SECRET", help="The name or ARN of a secret.")
+    ] = None,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="List the secrets of the region that nobody has read instead.")
+    ] = False,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How far to look back.")] = 90,
+    account: Annotated[
+        str | None, typer.Option("--account", callback=_account, help="The secret's account.")
+    ] = None,
+    region: LookupRegion = "us-east-1",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say who reads a secret, in which version, and whether the old credential can be retired."""
+    if (secret_id is None) is not unused:
+        raise typer.BadParameter("name a secret, or say --unused")
+    from strongroom.cli.consuming import print_consumers, print_unused
+
+    where = data_dir or default_data_dir()
+    with refusals():
+        if secret_id is None:
+            code = print_unused(where, account_id=account, region=region, days=days, as_json=as_json)
+        else:
+            code = print_consumers(
+                where, secret_id, account_id=account, region=region, days=days, as_json=as_json
+            )
     raise typer.Exit(code)
 
 

@@ -1,0 +1,191 @@
+"""Who reads which version of a secret, as the records of reads tell it, and what follows from that. Pure.
+
+One read counts once, however many accounts have a record of it: the record of the reader's own account does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+import orjson
+
+from strongroom.names import AWSCURRENT, AWSPREVIOUS, StagingLabel, VersionId
+
+__all__ = ["Consumer", "Consumers", "Reading", "Standing", "consumers_of", "reading_of"]
+
+_READ: Final = b'"eventName":"GetSecretValue"'
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All reads of one version by one principal. Times are as in records: `YYYY-MM-DDTHH:MM:SSZ`."""
+
+    secret_arn: str
+    version_id: str
+    principal: str
+    """A user's or root's ARN; for sessions the ARN of the role, or of the federated user."""
+    first_at: str
+    last_at: str
+    current_at: str
+    """When it was last read while it was AWSCURRENT; empty: never."""
+    previous_at: str
+    """When it was last read while it was AWSPREVIOUS; empty: never."""
+    times: int
+    session: str
+    """Of the last read: the session's name, if it was one."""
+    client: str
+    """Of the last read: the user agent."""
+    source: str
+    """Of the last read: the address it came from."""
+
+    def with_another(self, other: Reading) -> Reading:
+        """Return this and another reading, of the same version by the same principal, as one."""
+        last = max(self, other, key=lambda each: (each.last_at, each.session, each.client, each.source))
+        return Reading(
+            self.secret_arn,
+            self.version_id,
+            self.principal,
+            first_at=min(self.first_at, other.first_at),
+            last_at=last.last_at,
+            current_at=max(self.current_at, other.current_at),
+            previous_at=max(self.previous_at, other.previous_at),
+            times=self.times + other.times,
+            session=last.session,
+            client=last.client,
+            source=last.source,
+        )
+
+
+def reading_of(event: bytes) -> Reading | None:
+    """Return what a record says of a read; None for a record of anything else."""
+    if _READ not in event:
+        return None
+    record: dict[str, Any] = orjson.loads(event)
+    if record["eventName"] != "GetSecretValue" or "errorCode" in record:
+        return None
+    identity = record["userIdentity"]
+    additional = record.get("additionalEventData") or {}
+    version, secret = additional.get("SecretVersionId"), _secret(record.get("resources", ()))
+    # Another account's record of the same read does not know who it was.
+    if version is None or secret is None or record["recipientAccountId"] != identity.get("accountId"):
+        return None
+    at, stages = record["eventTime"], additional.get("SecretVersionStages", ())
+    principal, session = _principal(identity)
+    return Reading(
+        secret_arn=secret,
+        version_id=version,
+        principal=principal,
+        first_at=at,
+        last_at=at,
+        current_at=at if AWSCURRENT in stages else "",
+        previous_at=at if AWSPREVIOUS in stages else "",
+        times=1,
+        session=session,
+        client=record["userAgent"],
+        source=record["sourceIPAddress"],
+    )
+
+
+class Standing(Enum):
+    """How a consumer stands to the current version."""
+
+    CURRENT = "current"
+    """It has read the version that is AWSCURRENT now, since that became so."""
+    BEHIND = "behind"
+    """It has not: what it holds is an older version."""
+    PREVIOUS = "previous"
+    """It has read the AWSPREVIOUS version while that was AWSPREVIOUS, so it knows it to be the old one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """One principal that has read the secret in the time looked at."""
+
+    principal: str
+    standing: Standing
+    last: Reading
+    """What it read last."""
+    readings: tuple[Reading, ...]
+    """All of it, the last read first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    current: str | None
+    previous: str | None
+    consumers: tuple[Consumer, ...]
+
+    @property
+    def safe_to_retire(self) -> bool:
+        """True when nobody was seen to depend on any but the current version."""
+        return all(each.standing is Standing.CURRENT for each in self.consumers)
+
+    @property
+    def advice(self) -> str:
+        """Say in words whether the credential under AWSPREVIOUS can go."""
+        if self.previous is None:
+            return "There is no AWSPREVIOUS version: nothing to retire."
+        if not self.consumers:
+            return (
+                "Nobody has read this secret in that time: nothing shows that the old credential is needed."
+            )
+        if self.safe_to_retire:
+            return (
+                f"Safe to retire: all {len(self.consumers)} that read this secret in that time have read the "
+                "current version. (Several instances that share a principal count as one.)"
+            )
+        waiting = [each.principal for each in self.consumers if each.standing is not Standing.CURRENT]
+        return f"Not safe to retire yet: {', '.join(waiting)} may still use an older version."
+
+
+def consumers_of(
+    readings: Iterable[Reading],
+    labels: Mapping[StagingLabel, VersionId],
+    since: dt.datetime | None = None,
+) -> Consumers:
+    """Return who has read a secret since a time (None: ever), and how they stand.
+
+    `labels` are the secret's staging labels now.
+    """
+    earliest = "" if since is None else since.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    current, previous = labels.get(AWSCURRENT), labels.get(AWSPREVIOUS)
+    by_principal: dict[str, list[Reading]] = {}
+    for reading in readings:
+        by_principal.setdefault(reading.principal, []).append(reading)
+    found = []
+    for principal, own in by_principal.items():
+        own.sort(key=lambda each: (each.last_at, each.version_id == current), reverse=True)
+        if own[0].last_at >= earliest:
+            standing = _standing(own, earliest, current, previous)
+            found.append(Consumer(principal, standing, own[0], tuple(own)))
+    found.sort(key=lambda each: (each.last.last_at, each.principal), reverse=True)
+    return Consumers(current, previous, tuple(found))
+
+
+def _standing(
+    readings: Sequence[Reading], earliest: str, current: str | None, previous: str | None
+) -> Standing:
+    by_version = {each.version_id: each for each in readings}
+    newest, old = by_version.get(current or ""), by_version.get(previous or "")
+    if old is not None and old.previous_at and old.previous_at >= earliest:
+        return Standing.PREVIOUS
+    return Standing.CURRENT if newest is not None and newest.current_at else Standing.BEHIND
+
+
+def _secret(resources: Iterable[Mapping[str, Any]]) -> str | None:
+    for each in resources:
+        if each["type"] == "AWS::SecretsManager::Secret":
+            return str(each["ARN"])
+    return None
+
+
+def _principal(identity: Mapping[str, Any]) -> tuple[str, str]:
+    """Return who reads, the same for every session of a role, and the name of the session."""
+    arn = str(identity.get("arn", identity.get("principalId", "")))
+    if identity["type"] != "AssumedRole":
+        return arn, ""
+    return str(identity["sessionContext"]["sessionIssuer"]["arn"]), arn.rpartition("/")[2]

@@ -1,0 +1,149 @@
+"""The ledger is what a recount of the trail comes to, whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from strongroom.audit.reading import Reading, reading_of
+from strongroom.trail.feed import FedRecord, Feed
+from strongroom.trail.ledger import LEDGER, Ledger, readings_up_to_now
+from strongroom.trail.segment import SegmentTrail
+
+ACCOUNT = "123456789012"
+
+
+def event(secret: str, version: str, principal: str, second: int, stage: str, name: str) -> bytes:
+    record: dict[str, Any] = {
+        "userIdentity": {"type": "IAMUser", "arn": principal, "accountId": ACCOUNT},
+        "eventTime": f"2026-01-01T10:00:{second:02}Z",
+        "eventName": name,
+        "sourceIPAddress": f"192.0.2.{second % 3}",
+        "userAgent": "app",
+        "additionalEventData": {"SecretVersionId": version, "SecretVersionStages": [stage]},
+        "resources": [{"type": "AWS::SecretsManager::Secret", "ARN": secret, "accountId": ACCOUNT}],
+        "recipientAccountId": ACCOUNT,
+    }
+    return json.dumps(record, separators=(",", ":")).encode()
+
+
+events = st.builds(
+    event,
+    st.sampled_from(["secret-1", "secret-2"]),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from(["alice", "bob"]),
+    st.integers(0, 9),
+    st.sampled_from(["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"]),
+    st.sampled_from(["GetSecretValue", "GetSecretValue", "DescribeSecret"]),
+)
+
+
+def recount(all_events: list[bytes]) -> dict[tuple[str, str, str], Reading]:
+    found: dict[tuple[str, str, str], Reading] = {}
+    for each in all_events:
+        reading = reading_of(each)
+        if reading is not None:
+            place = reading.secret_arn, reading.version_id, reading.principal
+            found[place] = found[place].with_another(reading) if place in found else reading
+    return found
+
+
+def known(ledger: Ledger) -> dict[tuple[str, str, str], Reading]:
+    return {(each.secret_arn, each.version_id, each.principal): each for each in ledger.readings()}
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["api-0", "api-1", "keeper"]), events), max_size=40),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 15), st.booleans()), max_size=8),
+)
+def test_it_is_exact_over_repeats_and_restarts(
+    tmp_path_factory: pytest.TempPathFactory,
+    written: list[tuple[str, bytes]],
+    takes: list[tuple[int, int, bool]],
+) -> None:
+    path = tmp_path_factory.mktemp("ledger") / LEDGER
+    numbers: dict[str, int] = {}
+    records = []
+    for slot, each in written:
+        numbers[slot] = numbers.get(slot, 0) + 1
+        records.append(FedRecord(slot, numbers[slot], each))
+    ledger = Ledger.open(path)
+    at = 0
+    for back, count, restart in takes:
+        # What was taken already comes again, as after a crash of the feed; never is anything left out.
+        ledger.take(records[max(0, at - back) : at + count])
+        at += count
+        if restart:
+            ledger.close()
+            ledger = Ledger.open(path)
+    ledger.take(records[at:])
+    assert known(ledger) == recount([each for _, each in written])
+    assert ledger.positions() == numbers
+    ledger.close()
+
+
+class TestBesideATrail:
+    @pytest.fixture
+    def trail(self, data_dir: Path) -> Iterator[SegmentTrail]:
+        (data_dir / "trail").mkdir()
+        trail = SegmentTrail.open(data_dir / "trail", "api")
+        yield trail
+        trail.close()
+
+    def test_what_is_asked_is_up_to_date_without_a_keeper(self, data_dir: Path, trail: SegmentTrail) -> None:
+        first = event("secret-1", "a", "alice", 1, "AWSCURRENT", "GetSecretValue")
+        trail.append(first)
+        ledger = Ledger.open(data_dir / LEDGER)
+        feed = Feed(data_dir / "trail", [ledger])
+        feed.advance()
+        feed.close()
+        ledger.close()
+        second = event("secret-1", "a", "bob", 2, "AWSCURRENT", "GetSecretValue")
+        trail.append(second)
+        before = (data_dir / LEDGER).read_bytes()
+        found = readings_up_to_now(data_dir, "secret-1")
+        assert {each.principal: each for each in found} == {
+            principal: reading for (_, _, principal), reading in recount([first, second]).items()
+        }
+        assert readings_up_to_now(data_dir, "secret-2") == []
+        assert (data_dir / LEDGER).read_bytes() == before
+
+    def test_one_that_is_lost_is_made_anew(self, data_dir: Path, trail: SegmentTrail) -> None:
+        written = [event("s", "a", "alice", n, "AWSCURRENT", "GetSecretValue") for n in range(5)]
+        for each in written:
+            trail.append(each)
+        [found] = readings_up_to_now(data_dir)
+        assert found.times == 5
+        assert not (data_dir / LEDGER).exists()
+
+    def test_one_of_another_format_is_made_anew(self, data_dir: Path, trail: SegmentTrail) -> None:
+        trail.append(event("s", "a", "alice", 1, "AWSCURRENT", "GetSecretValue"))
+        ledger = Ledger.open(data_dir / LEDGER)
+        feed = Feed(data_dir / "trail", [ledger])
+        feed.advance()
+        feed.close()
+        ledger.close()
+        with sqlite3.connect(data_dir / LEDGER) as connection:
+            connection.execute("PRAGMA user_version = 99")
+        connection.close()
+        again = Ledger.open(data_dir / LEDGER)
+        assert (again.positions(), again.readings()) == ({}, [])
+        again.close()
+
+    def test_its_file_is_closed_to_others(self, data_dir: Path) -> None:
+        Ledger.open(data_dir / LEDGER).close()
+        assert (data_dir / LEDGER).stat().st_mode & 0o077 == 0
+        assert (data_dir / LEDGER).parent.stat().st_mode & 0o077 == 0
