@@ -13,6 +13,7 @@ from strongroom.audit.event import call_event
 from strongroom.errors import AccessDeniedException, ServiceError
 from strongroom.names import parse_arn
 from strongroom.operations.call import Target
+from strongroom.operations.secretsmanager.canaries import canary_alerts
 from strongroom.server.attempt import GLOBAL_REGION, Attempt
 from strongroom.server.world import Uuids
 from strongroom.wire.faults import fault_of
@@ -94,6 +95,9 @@ def events_of(
             additional=part.get("additional"),
             whole=False,
         )
+    yield from canary_alerts(
+        call, attempt.targets, source_ip=request.source_ip, error_code=code, next_id=uuids.next
+    )
 
 
 def _records(
