@@ -92,12 +92,24 @@ class AccountNotManagementOrDelegatedAdministratorException(ServiceError):
     """Modelled by: iam."""
 
 
+class AliasLimitExceededException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class AlreadyExistsException(ServiceError):
     """Modelled by: kms."""
 
 
+class CallbackTimeoutException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class CallerIsNotManagementAccountException(ServiceError):
     """Modelled by: iam."""
+
+
+class CapacityProviderLimitExceededException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class CloudHsmClusterInUseException(ServiceError):
@@ -118,6 +130,30 @@ class CloudHsmClusterNotFoundException(ServiceError):
 
 class CloudHsmClusterNotRelatedException(ServiceError):
     """Modelled by: kms."""
+
+
+class CodeArtifactUserDeletedException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class CodeArtifactUserFailedException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class CodeArtifactUserPendingException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class CodeSigningConfigNotFoundException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class CodeStorageExceededException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class CodeVerificationFailedException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class ConcurrentModificationException(ServiceError):
@@ -184,6 +220,46 @@ class DuplicateSSHPublicKeyException(ServiceError):
     """Modelled by: iam."""
 
 
+class DurableExecutionAlreadyStartedException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class EC2AccessDeniedException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class EC2ThrottledException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class EC2UnexpectedException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class EFSIOException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class EFSMountConnectivityException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class EFSMountFailureException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class EFSMountTimeoutException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class ENILimitReachedException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class ENINotReadyException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class EncryptionFailure(ServiceError):
     """Modelled by: secretsmanager."""
 
@@ -214,6 +290,10 @@ class FeatureDisabledException(ServiceError):
 
 class FeatureEnabledException(ServiceError):
     """Modelled by: iam."""
+
+
+class FunctionVersionsPerCapacityProviderLimitExceededException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class IDPCommunicationErrorException(ServiceError):
@@ -268,6 +348,10 @@ class InvalidCiphertextException(ServiceError):
     """Modelled by: kms."""
 
 
+class InvalidCodeSignatureException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class InvalidContextAssertionException(ServiceError):
     """Modelled by: sts."""
 
@@ -312,20 +396,48 @@ class InvalidPublicKeyException(ServiceError):
     """Modelled by: iam."""
 
 
+class InvalidRequestContentException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class InvalidRequestException(ServiceError):
     """Modelled by: secretsmanager."""
+
+
+class InvalidRuntimeException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class InvalidSecurityGroupIDException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class InvalidSubjectCredentialsException(ServiceError):
     """Modelled by: sts."""
 
 
+class InvalidSubnetIDException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class InvalidUserTypeException(ServiceError):
     """Modelled by: iam."""
 
 
+class InvalidZipFileException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class JWTPayloadSizeExceededException(ServiceError):
     """Modelled by: sts."""
+
+
+class KMSAccessDeniedException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class KMSDisabledException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class KMSInternalException(ServiceError):
@@ -341,7 +453,11 @@ class KMSInvalidSignatureException(ServiceError):
 
 
 class KMSInvalidStateException(ServiceError):
-    """Modelled by: kms."""
+    """Modelled by: kms, lambda."""
+
+
+class KMSNotFoundException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class KeyPairMismatchException(ServiceError):
@@ -364,8 +480,16 @@ class MalformedPolicyDocumentException(ServiceError):
     """Modelled by: secretsmanager, kms, iam, sts."""
 
 
+class ModeNotSupportedException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class NameConflictException(ServiceError):
     """Modelled by: iam."""
+
+
+class NoPublishedVersionException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class NoSuchEntityException(ServiceError):
@@ -404,16 +528,32 @@ class PolicyEvaluationException(ServiceError):
     """Modelled by: iam."""
 
 
+class PolicyLengthExceededException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class PolicyNotAttachableException(ServiceError):
     """Modelled by: iam."""
+
+
+class PreconditionFailedException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class PreconditionNotMetException(ServiceError):
     """Modelled by: secretsmanager."""
 
 
+class ProvisionedConcurrencyConfigNotFoundException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class PublicPolicyException(ServiceError):
-    """Modelled by: secretsmanager."""
+    """Modelled by: secretsmanager, lambda."""
+
+
+class RecursiveInvocationException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class RegionDisabledException(ServiceError):
@@ -424,12 +564,28 @@ class ReportGenerationLimitExceededException(ServiceError):
     """Modelled by: iam."""
 
 
+class RequestTooLargeException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class ResourceConflictException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class ResourceExistsException(ServiceError):
     """Modelled by: secretsmanager."""
 
 
+class ResourceInUseException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class ResourceNotFoundException(ServiceError):
-    """Modelled by: secretsmanager."""
+    """Modelled by: secretsmanager, lambda."""
+
+
+class ResourceNotReadyException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class RoleModifiedException(ServiceError):
@@ -440,8 +596,36 @@ class RoleTemplateDisabledException(ServiceError):
     """Modelled by: iam."""
 
 
+class RuntimeAliasDeletedException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class RuntimeVersionDeletedException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class S3FilesMountConnectivityException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class S3FilesMountFailureException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class S3FilesMountTimeoutException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class SerializedRequestEntityTooLargeException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class ServiceAccessNotEnabledException(ServiceError):
     """Modelled by: iam."""
+
+
+class ServiceException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class ServiceFailureException(ServiceError):
@@ -452,12 +636,40 @@ class ServiceNotSupportedException(ServiceError):
     """Modelled by: iam."""
 
 
+class ServiceQuotaExceededException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class SessionDurationEscalationException(ServiceError):
     """Modelled by: sts."""
 
 
+class SnapStartException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class SnapStartNotReadyException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class SnapStartRegenerationFailureException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class SnapStartTimeoutException(ServiceError):
+    """Modelled by: lambda."""
+
+
+class SubnetIPAddressLimitReachedException(ServiceError):
+    """Modelled by: lambda."""
+
+
 class TagException(ServiceError):
     """Modelled by: kms."""
+
+
+class TooManyRequestsException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class UnmodifiableEntityException(ServiceError):
@@ -466,6 +678,10 @@ class UnmodifiableEntityException(ServiceError):
 
 class UnrecognizedPublicKeyEncodingException(ServiceError):
     """Modelled by: iam."""
+
+
+class UnsupportedMediaTypeException(ServiceError):
+    """Modelled by: lambda."""
 
 
 class UnsupportedOperationException(ServiceError):

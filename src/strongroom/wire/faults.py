@@ -1,4 +1,4 @@
-"""Errors on their way out: the one place that knows codes, HTTP statuses and bodies.
+"""Errors on their way out: the one place that knows codes, HTTP statuses, headers and bodies.
 
 Sources: fact sheets secretsmanager section 1, sigv4 section 7, kms section 1, iam section 10. The models of
 Secrets Manager and KMS carry no statuses, so this table does.
@@ -18,6 +18,7 @@ from strongroom import errors
 from strongroom.errors import ServiceError
 from strongroom.wire.http import HttpResponse
 from strongroom.wire.models import ServiceModel
+from strongroom.wire.rest import REST_TYPE
 
 __all__ = ["JSON_TYPE", "XML_TYPE", "Fault", "encode_fault", "fault_of", "internal_fault"]
 
@@ -65,7 +66,24 @@ _QUERY: Final[Mapping[type[ServiceError], tuple[str, int]]] = {
 }
 """Platform errors under the query protocol; modelled ones carry code and status in the model."""
 
+_REST_STATUS: Final[Mapping[type[ServiceError], int]] = {
+    errors.AccessDeniedException: 403,
+    errors.ExpiredTokenException: 403,
+    errors.IncompleteSignatureException: 403,
+    errors.InternalServiceError: 500,
+    errors.InvalidSignatureException: 403,
+    errors.MissingAuthenticationTokenException: 403,
+    errors.RequestEntityTooLargeException: 413,
+    errors.RequestTimeoutException: 408,
+    errors.ServiceUnavailableException: 503,
+    errors.ThrottlingException: 429,
+    errors.UnknownOperationException: 404,
+    errors.UnrecognizedClientException: 403,
+}
+"""Platform errors under the REST protocol; everything else is as the model says, or 400."""
+
 _INTERNAL: Final[Mapping[str, type[ServiceError]]] = {
+    "lambda": errors.ServiceException,
     "kms": errors.KMSInternalException,
     "iam": errors.ServiceFailureException,
 }
@@ -85,11 +103,14 @@ def fault_of(error: ServiceError, service: ServiceModel | None) -> Fault:
     name = type(error).__name__
     if service is None or service.protocol == "json":
         return Fault(name, _JSON_STATUS.get(type(error), 400), error.message)
+    modelled = service.error_shapes.get(name, {})
+    if service.protocol == "rest-json":
+        status = modelled.get("httpStatusCode", _REST_STATUS.get(type(error), 400))
+        return Fault(name, status, error.message)
     # An expired token met while authenticating is not the STS shape of that name, so this table comes first.
     platform = _QUERY.get(type(error))
     if platform is not None:
         return Fault(*platform, error.message)
-    modelled = service.error_shapes.get(name, {})
     return Fault(modelled.get("code", name), modelled.get("httpStatusCode", 400), error.message)
 
 
@@ -98,6 +119,8 @@ def encode_fault(error: ServiceError, service: ServiceModel | None, request_id: 
     fault = fault_of(error, service)
     if service is not None and service.protocol == "query":
         return _query(fault, service, request_id)
+    if service is not None and service.protocol == "rest-json":
+        return _rest(fault, service)
     body = {"__type": fault.code}
     if fault.message:
         body[_message_member(fault.code, service)] = fault.message.encode(errors="replace").decode()
@@ -110,6 +133,14 @@ def _message_member(code: str, service: ServiceModel | None) -> str:
         return "message"
     members: Mapping[str, object] = service.shapes[code].get("members", {})
     return "Message" if "Message" in members else "message"
+
+
+def _rest(fault: Fault, service: ServiceModel) -> HttpResponse:
+    body = {_message_member(fault.code, service): fault.message.encode(errors="replace").decode()}
+    shape = service.shapes[fault.code] if fault.code in service.error_shapes else {}
+    if "Type" in shape.get("members", {}):
+        body = {"Type": "Service" if fault.status >= 500 else "User", **body}
+    return HttpResponse(fault.status, REST_TYPE, orjson.dumps(body), (("x-amzn-errortype", fault.code),))
 
 
 def _query(fault: Fault, service: ServiceModel, request_id: str) -> HttpResponse:

@@ -81,7 +81,7 @@ class ServiceModel:
         self.signing_name: str = metadata.get("signingName", metadata["endpointPrefix"])
         self.target_prefix: str = metadata.get("targetPrefix", "")
         self.protocol: str = metadata["protocol"]
-        """`json` or `query`."""
+        """`json`, `query` or `rest-json`."""
         self.api_version: str = metadata["apiVersion"]
         self.xml_namespace: str = metadata.get("xmlNamespace", "")
         self.event_source = f"{metadata['endpointPrefix']}.amazonaws.com"
@@ -106,8 +106,21 @@ class OperationModel:
         self.name = name
         self._input: str | None = definition.get("input", {}).get("shape")
         output = definition.get("output", {})
+        http = definition.get("http", {})
+        self.http_method: str = http.get("method", "POST")
+        self.http_uri: str = http.get("requestUri", "/")
+        """A template: `/2015-03-31/functions/{FunctionName}`."""
+        self.http_status: int = http.get("responseCode", 200)
         self._output: str | None = output.get("shape")
         self._result_wrapper: str | None = output.get("resultWrapper")
+
+    @property
+    def input_shape(self) -> Mapping[str, Any] | None:
+        return None if self._input is None else self.service.shapes[self._input]
+
+    @property
+    def output_shape(self) -> Mapping[str, Any] | None:
+        return None if self._output is None else self.service.shapes[self._output]
 
     def decode(self, body: bytes) -> dict[str, Any]:
         """Return the request in a JSON body, checked against its shape; members not in the model are ignored.
@@ -116,13 +129,13 @@ class OperationModel:
             SerializationException: not a JSON object, a key twice in one object, or a value of another type.
             ValidationException: constraints broken, all of them named.
         """
-        return self._checked(parse_json(body) if body else {})
+        return self.checked(parse_json(body) if body else {})
 
     def decode_query(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Return the request in the parameters of a query call. Raises as `decode`."""
         if self._input is None:
             return {}
-        return self._checked(_Unflattener(self.service.shapes, parameters).structure(self._input, ""))
+        return self.checked(_Unflattener(self.service.shapes, parameters).structure(self._input, ""))
 
     def encode(self, response: Mapping[str, Any] | None) -> bytes:
         """Return the JSON body of an answer: datetimes as epoch seconds, bytes as base64."""
@@ -156,7 +169,8 @@ class OperationModel:
         kept: dict[str, Any] = {} if redact is None else redact(members)
         return kept
 
-    def _checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a request's members, converted and checked. Raises as `decode`."""
         if self._decode_input is None:
             return {}
         faults: Faults = []
@@ -447,12 +461,16 @@ def _blob(constraints: _Constraints, sensitive: bool) -> Decode:
     del sensitive  # bytes are never shown
 
     def decode(value: Any, place: str, faults: Faults) -> Any:
-        if not isinstance(value, str):
+        if isinstance(value, bytes):
+            # Nothing in JSON: it is the body itself (`wire/rest`).
+            decoded = value
+        elif not isinstance(value, str):
             raise SerializationException(f"{type_name(value)} can not be converted to a Blob")
-        try:
-            decoded = base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise SerializationException("A binary value is not valid base64.") from error
+        else:
+            try:
+                decoded = base64.b64decode(value, validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise SerializationException("A binary value is not valid base64.") from error
         constraints.check_length(len(decoded), None, place, faults)
         return decoded
 
@@ -555,7 +573,7 @@ class _Unflattener:
                 return self.structure(shape_name, f"{place}.")
             return self._list(shape, place) if kind == "list" else self._map(shape, place)
         text = self._parameters.get(place)
-        return None if text is None else _scalar(kind, text)
+        return None if text is None else scalar(kind, text)
 
     def _any_below(self, place: str) -> bool:
         # SECURITY: looked up, not walked through: a list is asked this for every item, before any signature.
@@ -588,7 +606,8 @@ class _Unflattener:
         return members
 
 
-def _scalar(kind: str, text: str) -> Any:
+def scalar(kind: str, text: str) -> Any:
+    """Return what a text is as a value of a model's type; as it is, where it is none of that type."""
     if kind == "boolean":
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind in ("integer", "long") and re.fullmatch(r"-?[0-9]{1,18}", text):

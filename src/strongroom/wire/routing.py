@@ -1,7 +1,7 @@
 """Which service and operation a request is meant for, before anything in it is believed.
 
 JSON services are named by X-Amz-Target, query services by Version and Action (fact sheets secretsmanager
-section 1, iam section 10).
+section 1, iam section 10), REST services by method and path.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 from strongroom.errors import SerializationException, UnknownOperationException
 from strongroom.wire.http import HttpRequest
 from strongroom.wire.models import ServiceModel
+from strongroom.wire.rest import RestRoutes
 
 __all__ = ["Route", "Router"]
 
@@ -35,7 +36,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     operation: str
     """A name from the model."""
     parameters: Mapping[str, str] = {}
-    """Query protocol only: what came in the body and the query string, without signature parameters."""
+    """Query protocol: what came in the body and the query string, without signature parameters. REST: the
+    labels of the path."""
 
 
 class Router:
@@ -44,7 +46,11 @@ class Router:
     def __init__(self, services: Iterable[ServiceModel]) -> None:
         by_target: dict[str, tuple[ServiceModel, str]] = {}
         query: list[ServiceModel] = []
+        rest: list[ServiceModel] = []
         for service in services:
+            if service.protocol == "rest-json":
+                rest.append(service)
+                continue
             if service.protocol == "query":
                 query.append(service)
                 continue
@@ -54,9 +60,12 @@ class Router:
         self._by_prefix = {service.target_prefix: service for service, _ in by_target.values()}
         self._by_version = {service.api_version: service for service in query}
         self._by_name = {service.signing_name: service for service in query}
+        self._rest = RestRoutes(rest)
 
     def service_of(self, request: HttpRequest) -> ServiceModel | None:
         """Return the service a request speaks to as far as that can be seen, to answer in its protocol."""
+        if request.raw_path not in ("/", ""):
+            return self._rest.service_of(request)
         target = request.headers.get("x-amz-target")
         if target is not None:
             return self._by_prefix.get(target.rpartition(".")[0])
@@ -67,10 +76,10 @@ class Router:
 
         Raises:
             UnknownOperationException: no such path, service or operation.
-            SerializationException: a query call whose body cannot be read.
+            SerializationException: a query call whose body, or a path, cannot be read.
         """
         if request.raw_path not in ("/", ""):
-            raise UnknownOperationException()
+            return Route(*self._rest.find(request))
         target = request.headers.get("x-amz-target")
         if target is not None:
             found = self._by_target.get(target)

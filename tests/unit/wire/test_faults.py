@@ -13,7 +13,7 @@ from strongroom.errors import ServiceError
 from strongroom.wire.faults import encode_fault, fault_of, internal_fault
 from strongroom.wire.models import ServiceModel, load_service
 
-SERVICES = {name: load_service(name) for name in ("secretsmanager", "kms", "iam", "sts")}
+SERVICES = {name: load_service(name) for name in ("secretsmanager", "kms", "iam", "sts", "lambda")}
 CLASSES = {
     name: each
     for name, each in vars(errors).items()
@@ -56,6 +56,10 @@ def test_every_error_encodes_for_every_service(name: str, service: ServiceModel)
         # The parser raises when the text is not well-formed.
         root = ET.fromstring(answer.body)  # noqa: S314 - our own output
         assert root.tag.endswith("ErrorResponse")
+    elif service.protocol == "rest-json":
+        assert dict(answer.headers) == {"x-amzn-errortype": name}
+        told = orjson.loads(answer.body)
+        assert "what <happened> & why\x00?" in (told.get("message"), told.get("Message"))
     else:
         assert orjson.loads(answer.body)["__type"] == name
 
@@ -137,12 +141,41 @@ def test_query_faults(service: str, error: ServiceError, code: str, status: int,
 
 
 @pytest.mark.parametrize(
+    ("error", "status", "body"),
+    [
+        (errors.ResourceNotFoundException("m"), 404, {"Type": "User", "Message": "m"}),
+        (errors.ResourceConflictException("m"), 409, {"Type": "User", "message": "m"}),
+        (errors.InvalidParameterValueException("m"), 400, {"Type": "User", "message": "m"}),
+        (errors.PreconditionFailedException("m"), 412, {"Type": "User", "message": "m"}),
+        (errors.TooManyRequestsException("m"), 429, {"Type": "User", "message": "m"}),
+        (errors.ServiceException("m"), 500, {"Type": "Service", "Message": "m"}),
+        (errors.AccessDeniedException("m"), 403, {"message": "m"}),
+        (errors.ValidationException("m"), 400, {"message": "m"}),
+        (errors.UnrecognizedClientException("m"), 403, {"message": "m"}),
+        (errors.InvalidSignatureException("m"), 403, {"message": "m"}),
+        (errors.UnknownOperationException("m"), 404, {"message": "m"}),
+        (errors.RequestEntityTooLargeException("m"), 413, {"message": "m"}),
+        (errors.ServiceUnavailableException("m"), 503, {"message": "m"}),
+    ],
+)
+def test_rest_faults(error: ServiceError, status: int, body: dict[str, str]) -> None:
+    answer = encode_fault(error, SERVICES["lambda"], "the-id")
+    assert (answer.status, answer.content_type, orjson.loads(answer.body)) == (
+        status,
+        "application/json",
+        body,
+    )
+    assert answer.headers == (("x-amzn-errortype", type(error).__name__),)
+
+
+@pytest.mark.parametrize(
     ("service", "code"),
     [
         ("secretsmanager", "InternalServiceError"),
         ("kms", "KMSInternalException"),
         ("iam", "ServiceFailure"),
         ("sts", "InternalFailure"),
+        ("lambda", "ServiceException"),
     ],
 )
 def test_internal_faults_are_named_as_the_service_names_them(service: str, code: str) -> None:

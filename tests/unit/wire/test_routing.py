@@ -12,7 +12,7 @@ from strongroom.wire.http import HttpRequest
 from strongroom.wire.models import load_service
 from strongroom.wire.routing import Router
 
-ROUTER = Router([load_service(name) for name in ("secretsmanager", "kms", "iam", "sts")])
+ROUTER = Router([load_service(name) for name in ("secretsmanager", "kms", "iam", "sts", "lambda")])
 MOMENT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 STS_SCOPE = (
     "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"
@@ -118,6 +118,9 @@ def test_requests_for_nothing_are_refused(
         (sent(x_amz_target="Nobody.Home"), None),
         (sent(authorization=STS_SCOPE), "sts"),
         (sent("GET", query="Version=2010-05-08"), "iam"),
+        (sent("GET", path="/2015-03-31/nothing"), "lambda"),
+        (sent("GET", path="/2015-03-31"), "lambda"),
+        (sent("GET", path="/2015-03-3/functions"), None),
         (sent(), None),
     ],
 )
