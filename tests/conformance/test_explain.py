@@ -24,6 +24,11 @@ def explained(data_dir: Path, request_id: str, *options: str) -> subprocess.Comp
     )
 
 
+def trail_lines(data_dir: Path) -> list[dict[str, Any]]:
+    segments = (data_dir / "trail" / "segments").glob("*/*.jsonl")
+    return [json.loads(line) for path in segments for line in path.read_text().splitlines()]
+
+
 def user(server: Any, name: str, policy: dict[str, Any] | None) -> tuple[str, str]:
     iam = server.client("iam")
     iam.create_user(UserName=name)
@@ -65,6 +70,13 @@ def test_refusals_of_policies_and_of_the_key_are_explained(tmp_path: Path) -> No
     assert "add to the identity-based policy:" in text
     for path in (data_dir / "decisions").iterdir():
         assert CANARY not in path.read_text()
+
+    pointers = {
+        event["requestID"]: event.get("additionalEventData")
+        for event in (line["event"] for line in trail_lines(data_dir))
+        if event["eventName"] == "GetSecretValue"
+    }
+    assert pointers == {each: {"decisionRecord": each} for each in ids}
 
     unknown = explained(data_dir, "11111111-2222-4333-8444-555555555555")
     assert unknown.returncode == 1

@@ -13,7 +13,7 @@ import msgspec
 from strongroom.errors import AccessDeniedException
 from strongroom.identity.principal import PrincipalType
 from strongroom.operations.call import AuthorizedCall, Call, ResourcePolicy, Target
-from strongroom.operations.refusals import note_refusal
+from strongroom.operations.refusals import Refusal, note_refusal
 from strongroom.operations.standing import Standing, standing_of
 from strongroom.policy.context import ContextKeys
 from strongroom.policy.document import PolicyKind, PolicySyntaxError, compile_policy
@@ -148,11 +148,23 @@ def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
     return decision
 
 
-def note(call: Call, unit: ReadUnit, target: Target, decision: Decision, message: str) -> None:
-    """Keep a record of a refusal; for checks inside a call (`allowed`) that refuse it with `message`."""
+def note(
+    call: Call, unit: ReadUnit, target: Target, decision: Decision, message: str, *, assuming: str = ""
+) -> None:
+    """Note a refusal; for checks inside a call (`allowed`) that refuse it with `message`.
+
+    `assuming`: what was supposed of the target, when the check is of how things would be.
+    """
     if call.resources.keep_decision is not None:
-        policies = _policies(call, standing_of(call, unit), target)
-        note_refusal(call, target, _request(call, target, _keys(call, target)), policies, decision, message)
+        refusal = Refusal(
+            target=target,
+            message=message,
+            request=_request(call, target, _keys(call, target)),
+            policies=_policies(call, standing_of(call, unit), target),
+            decision=decision,
+            assuming=assuming,
+        )
+        note_refusal(call, refusal)
 
 
 def _keys(call: Call, target: Target) -> ContextKeys:

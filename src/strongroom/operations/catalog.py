@@ -9,7 +9,7 @@ from typing import Final
 from strongroom.operations import iam, kms, secretsmanager, sts
 from strongroom.operations.call import Operation
 
-__all__ = ["CATALOG", "ServedService"]
+__all__ = ["CATALOG", "ServedService", "known_actions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +33,32 @@ CATALOG: Final[Mapping[str, ServedService]] = {
     "sts": _served("AWS Security Token Service", sts.OPERATIONS, sts.UNSUPPORTED),
 }
 """By the name botocore has for the service."""
+
+_PERMISSIONS_ONLY: Final = frozenset(
+    {
+        "iam:CreateServiceLinkedRole",
+        "iam:PassRole",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+        "lambda:InvokeFunction",
+        "secretsmanager:AcceptCrossAccountReplication",
+        "sts:SetContext",
+        "sts:SetSourceIdentity",
+        "sts:TagSession",
+    }
+)
+"""Actions that policies name and no operation is called."""
+
+
+def known_actions(catalog: Mapping[str, ServedService]) -> frozenset[str]:
+    """Return every action that a policy can mean, of operations this program does not do, too.
+
+    What a wildcard in a Deny is spelled out to when one action is to be excepted.
+    """
+    served = {each.action for service in catalog.values() for each in service.operations.values()}
+    named = {
+        f"{name}:{operation}"
+        for name, service in catalog.items()
+        for operation in (*service.operations, *service.unsupported)
+    }
+    return frozenset(served - {""} | named | _PERMISSIONS_ONLY)

@@ -43,6 +43,7 @@ from strongroom.operations.kms.material import KeyMemory, decrypt, new_key, seal
 from strongroom.operations.kms.messages import NO_ASYMMETRIC_DATA_KEY
 from strongroom.operations.kms.resolution import absent_target, find_key, key_target
 from strongroom.operations.kms.rotation import DEFAULT_PERIOD_DAYS
+from strongroom.operations.refusals import overlooked
 from strongroom.ports import ALIASES, KMS_KEYS, ReadUnit, WriteUnit, account_region
 from strongroom.secret.records import SecretVersion
 from strongroom.secret.value import SecretValue
@@ -244,7 +245,8 @@ def reseal(
     context = _encryption_context(version.secret_arn, version.version_id)
     use = _KeyUse(call, unit, Region(region), AccountId(account_id), context)
     try:
-        key = _sealing_key(use, unit, kms_key_id, "kms:Encrypt")
+        with overlooked(call):
+            key = _sealing_key(use, unit, kms_key_id, "kms:Encrypt")
     except AccessDeniedException:
         return version
     if key.arn == version.kms_key_arn:

@@ -1,10 +1,13 @@
-"""Decision records: what a refused call keeps under its request id (DESIGN promise 8).
+"""Refusals of a call, and the records they are explained from (DESIGN promise 8).
 
+While a call runs its refusals are only noted; the pipeline keeps records of those that decided something.
 Nothing secret is in one: of the request it holds what policies look at, and no member besides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -14,69 +17,124 @@ from strongroom.keys.grants import SYMMETRIC_OPERATIONS
 from strongroom.keys.records import KmsKey
 from strongroom.operations.call import Call, Target
 from strongroom.policy.evaluation import AccessRequest, Decision, PolicySet
-from strongroom.policy.explanation import explain
+from strongroom.policy.explanation import Explanation, explain, refusals_only
 from strongroom.secret.records import Secret
 
-__all__ = ["decision_record", "note_refusal"]
+__all__ = [
+    "Refusal",
+    "decision_record",
+    "explained",
+    "note_refusal",
+    "note_unreachable",
+    "overlooked",
+    "refusals_of",
+    "reword",
+]
 
 UNREADABLE: Final = (
     "A policy of the caller or of the resource is missing or cannot be read; it might hold a Deny."
 )
+IN_A_HURRY: Final = (
+    "Too many calls were refused at that time to look for remedies. Make the call again to have them."
+)
 
 
-def note_refusal(
-    call: Call,
-    target: Target,
-    request: AccessRequest,
-    policies: PolicySet | None,
-    decision: Decision,
-    message: str,
-) -> None:
-    """Keep why the target was refused, if the process keeps decision records.
+class Refusal(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """One target that was refused, and what that was decided by. Holds nothing that changes later."""
 
-    A record that cannot be written changes nothing for the caller, who is refused either way.
-    """
-    keep = call.resources.keep_decision
-    if keep is None:
-        return
+    target: Target
+    message: str
+    """What the caller is told."""
+    request: AccessRequest | None = None
+    """None: no policy was asked (`note` says why)."""
+    policies: PolicySet | None = None
+    """None: they could not be read."""
+    decision: Decision | None = None
+    assuming: str = ""
+    """What was supposed in a check of how things would be; empty: they were so."""
+    note: str = ""
+
+
+def refusals_of(call: Call) -> list[Refusal]:
+    """Return the refusals noted in a call so far, but for those that were overlooked."""
+    noted: list[Refusal] = call.details.get("refusals", [])
+    return noted
+
+
+def note_refusal(call: Call, refusal: Refusal) -> None:
+    """Note a refusal for the pipeline to keep, if the process keeps decision records."""
+    if call.resources.keep_decision is not None:
+        call.details.setdefault("refusals", []).append(refusal)
+
+
+def note_unreachable(call: Call, target: Target, message: str, why: str) -> None:
+    """Note a refusal that no policy made, and none can lift."""
+    note_refusal(call, Refusal(target=target, message=message, note=why))
+
+
+def reword(call: Call, target: Target, message: str) -> None:
+    """What is noted of `target` says `message`: what the caller is told in the end."""
+    noted = refusals_of(call)
+    for place, each in enumerate(noted):
+        if each.target is target:
+            noted[place] = msgspec.structs.replace(each, message=message)
+
+
+@contextmanager
+def overlooked(call: Call) -> Iterator[None]:
+    """What is refused inside decides nothing: the call goes on without it, and no record of it is kept."""
+    before = len(refusals_of(call))
     try:
-        keep(decision_record(call, target, request, policies, decision, message))
-    except (OSError, ValueError):
-        # The disk is full, or a text is no Unicode: the refusal itself stands.
-        call.details["decision_lost"] = True
+        yield
+    finally:
+        del refusals_of(call)[before:]
 
 
-def decision_record(
-    call: Call,
-    target: Target,
-    request: AccessRequest,
-    policies: PolicySet | None,
-    decision: Decision,
-    message: str,
-) -> bytes:
-    """Return the record as one line of JSON."""
+def explained(
+    refusal: Refusal, known_actions: Collection[str], *, remedies: bool = True
+) -> Explanation | None:
+    """Return why the target was refused; None where no policy was asked or one could not be read.
+
+    Takes milliseconds with `remedies`, for each is tried out.
+    """
+    if refusal.request is None or refusal.policies is None or refusal.decision is None:
+        return None
+    if not remedies:
+        return refusals_only(refusal.decision)
+    target = refusal.target
+    key = isinstance(target.record, KmsKey)
+    return explain(
+        refusal.request,
+        refusal.policies,
+        refusal.decision,
+        takes_policy=isinstance(target.record, (Secret, KmsKey, Role)),
+        takes_grant=key and target.action.removeprefix("kms:") in SYMMETRIC_OPERATIONS,
+        known_actions=known_actions,
+    )
+
+
+def decision_record(call: Call, refusal: Refusal, explanation: msgspec.Raw | None, note: str = "") -> bytes:
+    """Return the record of a refusal as one line of JSON. `explanation`: as JSON, of `explained`."""
+    target = refusal.target
     record: dict[str, Any] = {
         "request_id": call.request_id,
         "at": call.received_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "service": call.service,
         "operation": call.operation,
         "region": call.region,
+        "account": call.account_id,
         "principal": call.principal.arn,
         "action": target.action,
         "resource": target.resource,
         "resource_account": target.owner_account,
-        "message": message,
-        "refused_by": [layer.value for layer in decision.refusing],
+        "message": refusal.message,
+        "refused_by": [layer.value for layer in refusal.decision.refusing] if refusal.decision else [],
     }
-    if policies is None:
-        record["note"] = UNREADABLE
-    else:
-        key = isinstance(target.record, KmsKey)
-        record["explanation"] = explain(
-            request,
-            policies,
-            decision,
-            takes_policy=isinstance(target.record, (Secret, KmsKey, Role)),
-            takes_grant=key and target.action.removeprefix("kms:") in SYMMETRIC_OPERATIONS,
-        )
+    if refusal.assuming:
+        record["assuming"] = refusal.assuming
+    if explanation is not None:
+        record["explanation"] = explanation
+    told = note or refusal.note or (UNREADABLE if explanation is None else "")
+    if told:
+        record["note"] = told
     return msgspec.json.encode(record)

@@ -5,7 +5,7 @@ Source: fact sheet iam sections 2 (key names) and 8 (which keys there are).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 Context = Mapping[str, "str | tuple[str, ...]"]
 """Condition key (any case) to its value, or to the values of a multivalued key."""
@@ -75,6 +75,11 @@ class ContextKeys:
             if found is not None:
                 return None if found == () else found
         return None
+
+    def items(self) -> Iterator[tuple[str, str | tuple[str, ...]]]:
+        """Yield all that the contexts hold, keys as they are spelled, those that have no say included."""
+        for context in self._contexts:
+            yield from context.items()
 
     def single(self, folded_key: str) -> str | None:
         """Return the one value of a key; None when absent or when there are several."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -259,6 +259,30 @@ def parse_policy(text: str, kind: PolicyKind) -> Policy:
     statements = _Reader(kind, variables=version == "2012-10-17").statements(written)
     read = frozenset(key for each in statements for key in _keys_read(each))
     return Policy(kind, version, policy_id, statements, read)
+
+
+def with_statements(policy: Policy, at: int, replaced: int, text: str) -> Policy:
+    """Return `policy` with the statements of the document `text` in the place of so many of its own from `at`
+    on. Nothing else of it is compiled again; Sids may repeat.
+
+    Raises PolicySyntaxError for `text` as `parse_policy` does for a document of the policy's kind.
+    """
+    put = parse_policy(text, policy.kind).statements
+    statements = (*policy.statements[:at], *put, *policy.statements[at + replaced :])
+    return _of_statements(policy, statements)
+
+
+def without_statement(policy: Policy, at: int) -> Policy:
+    """Return `policy` without the statement at that place, which may be its only one."""
+    return _of_statements(policy, policy.statements[:at] + policy.statements[at + 1 :])
+
+
+def _of_statements(policy: Policy, statements: tuple[Statement, ...]) -> Policy:
+    numbered = tuple(
+        each if each.index == index else replace(each, index=index) for index, each in enumerate(statements)
+    )
+    read = frozenset(key for each in numbered for key in _keys_read(each))
+    return Policy(policy.kind, policy.version, policy.id, numbered, read)
 
 
 @lru_cache(4096)

@@ -8,13 +8,19 @@ remedy says more than "this user", "this role".
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from strongroom.policy.context import ContextKeys, spelled
-from strongroom.policy.document import Policy, PolicyKind, Statement, parse_policy
+from strongroom.policy.document import (
+    PolicyKind,
+    Statement,
+    parse_policy,
+    with_statements,
+    without_statement,
+)
 from strongroom.policy.evaluation import (
     AccessRequest,
     CallerType,
@@ -25,7 +31,7 @@ from strongroom.policy.evaluation import (
     PolicySet,
     evaluate,
 )
-from strongroom.policy.narrowing import Written, literal, narrowed, written_policy
+from strongroom.policy.narrowing import Written, literal, narrowed
 
 __all__ = [
     "AddGrant",
@@ -38,6 +44,7 @@ __all__ = [
     "Refusal",
     "apply_changes",
     "explain",
+    "refusals_only",
 ]
 
 MAX_VALUE: int = 256
@@ -130,16 +137,17 @@ def explain(
     one action has to be excepted.
     """
     keys = request.context if isinstance(request.context, ContextKeys) else ContextKeys(request.context)
-    refusals = tuple(
-        Refusal(layer, tuple(each for each in decision.determining if each.layer is layer))
-        for layer in decision.refusing
-    )
     return Explanation(
-        refusals,
+        _refusals(decision),
         tuple(_keys_seen(request, policies, keys)),
         tuple(_near_misses(request, policies, keys, decision))[:MAX_SHOWN],
         tuple(_remedies(request, policies, keys, takes_policy, takes_grant, known_actions)),
     )
+
+
+def refusals_only(decision: Decision) -> Explanation:
+    """Return what `decision` itself says of why it refused, and no remedies: at next to no cost."""
+    return Explanation(_refusals(decision), (), (), ())
 
 
 def apply_changes(policies: PolicySet, changes: Collection[Change]) -> PolicySet:
@@ -154,6 +162,13 @@ def apply_changes(policies: PolicySet, changes: Collection[Change]) -> PolicySet
         elif isinstance(each, AddGrant):
             policies = msgspec.structs.replace(policies, grants=(*policies.grants, "proposed"))
     return policies
+
+
+def _refusals(decision: Decision) -> tuple[Refusal, ...]:
+    return tuple(
+        Refusal(layer, tuple(each for each in decision.determining if each.layer is layer))
+        for layer in decision.refusing
+    )
 
 
 # --- what was seen ---------------------------------------------------------------------------------------
@@ -391,9 +406,9 @@ def _with(policies: PolicySet, layer: Layer, labelled: tuple[LabelledPolicy, ...
 def _add(policies: PolicySet, change: AddStatement) -> PolicySet:
     present = _of(policies, change.layer)
     if change.layer in _ONE:
-        written = written_policy(present[0].policy)
-        written["Statement"].append(change.statement)
-        return _with(policies, change.layer, (_compiled(present[0], written),))
+        (only,) = present
+        end = len(only.policy.statements)
+        return _with(policies, change.layer, (_spliced(only, end, 0, (change.statement,)),))
     kind = _kind(policies, change.layer)
     text = json.dumps({"Version": "2012-10-17", "Statement": [change.statement]})
     added = LabelledPolicy(change.label, parse_policy(text, kind))
@@ -410,16 +425,15 @@ def _kind(policies: PolicySet, layer: Layer) -> PolicyKind:
 
 def _narrow(policies: PolicySet, change: NarrowDeny) -> PolicySet:
     present = list(_of(policies, change.layer))
-    labelled = present[change.place]
-    written = written_policy(labelled.policy)
-    written["Statement"][change.index : change.index + 1] = change.statements
-    if written["Statement"]:
-        present[change.place] = _compiled(labelled, written)
-    else:
-        empty = Policy(labelled.policy.kind, labelled.policy.version, None, (), frozenset())
-        present[change.place] = LabelledPolicy(labelled.label, empty)
+    present[change.place] = _spliced(present[change.place], change.index, 1, change.statements)
     return _with(policies, change.layer, tuple(present))
 
 
-def _compiled(labelled: LabelledPolicy, written: dict[str, Any]) -> LabelledPolicy:
-    return LabelledPolicy(labelled.label, parse_policy(json.dumps(written), labelled.policy.kind))
+def _spliced(
+    labelled: LabelledPolicy, at: int, replaced: int, statements: Sequence[Written]
+) -> LabelledPolicy:
+    policy = labelled.policy
+    if not statements:
+        return LabelledPolicy(labelled.label, without_statement(policy, at))
+    text = json.dumps({"Version": policy.version, "Statement": statements})
+    return LabelledPolicy(labelled.label, with_statements(policy, at, replaced, text))

@@ -36,5 +36,7 @@ class Attempt:
     targets: Sequence[Target] = ()
     prepared: Any = None
     """What the operation's slow work came to."""
+    explained_to: frozenset[str] = frozenset()
+    """The accounts that have a decision record of the call."""
     outcome: str = "ok"
     """`ok`, or the error code of the answer."""

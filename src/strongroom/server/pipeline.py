@@ -36,12 +36,13 @@ from strongroom.operations.call import (
     Resources,
     Unit,
 )
-from strongroom.operations.catalog import ServedService
+from strongroom.operations.catalog import ServedService, known_actions
 from strongroom.operations.iam.last_used import KeyUses
 from strongroom.operations.sts.limits import verify_may_call
 from strongroom.ports import Clock, ReadUnit, Store, Trail, WriteUnit
 from strongroom.server.attempt import GLOBAL_REGION, Attempt
 from strongroom.server.callers import Caller, Callers, described
+from strongroom.server.explaining import Explainer
 from strongroom.server.metering import Meter
 from strongroom.server.records import events_of
 from strongroom.server.repeats import Kept, Place, Repeats, place_of
@@ -97,6 +98,8 @@ class Pipeline:
         # Of the writer's thread: records of one type of unit are objects of their own.
         self._writing_callers = Callers(resources.root_key)
         self._uuids = Uuids()
+        keep = resources.keep_decision
+        self._explainer = None if keep is None else Explainer(keep, known_actions(catalog))
         self._repeats = Repeats()
         self._key_uses = KeyUses(store)
         # Threads start with the first slow call; a few, so that making keys cannot take every core for long.
@@ -111,6 +114,7 @@ class Pipeline:
         try:
             return await self._answer(attempt)
         except Exception as error:
+            await self._keep_refusals(attempt)
             return self._refuse(attempt, error)
         finally:
             service = attempt.service
@@ -132,7 +136,7 @@ class Pipeline:
             return await asyncio.wrap_future(self._store.write(partial(self._commit, attempt)))
         if attempt.declared is not None and attempt.declared.repeat is not None:
             return self._answer_repeatable(attempt, route, attempt.declared.repeat)
-        return self._answer_read(attempt, route)
+        return await self._answer_read(attempt, route)
 
     def refuse(self, request: HttpRequest, error: ServiceError) -> HttpResponse:
         """Return the answer to a request that cannot be taken (its body is too long, or never came)."""
@@ -285,15 +289,22 @@ class Pipeline:
         assert declared is not None  # noqa: S101 - _decoded has refused every other call
         return declared.handle(self._authorize(attempt, call, unit), unit)
 
-    def _answer_read(self, attempt: Attempt, route: Route) -> HttpResponse:
+    async def _answer_read(self, attempt: Attempt, route: Route) -> HttpResponse:
         def work(unit: ReadUnit) -> Mapping[str, Any] | None:
             return self._perform(attempt, self._accept(attempt, route, unit), unit)
 
         response = self._store.read(work)
         answer = self._encode(attempt, response)
+        # Parts of a batch may have been refused.
+        await self._keep_refusals(attempt)
         for event in events_of(attempt, None, self._uuids):
             self._trail.append(event)
         return answer
+
+    async def _keep_refusals(self, attempt: Attempt) -> None:
+        """Records of why the call, or part of it, was refused are kept."""
+        if attempt.call is not None and self._explainer is not None:
+            attempt.explained_to = await self._explainer.keep(attempt.call)
 
     def _answer_repeatable(self, attempt: Attempt, route: Route, repeat: Repeat) -> HttpResponse:
         """As `_answer_read`, for operations that say how an answer is made again."""

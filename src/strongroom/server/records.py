@@ -81,6 +81,7 @@ def events_of(
         error_code=code,
         error_message=message,
         additional=None if call is None or error is not None else call.details.get("additional"),
+        refused=error is not None,
     )
     if call is None or service is None:
         return
@@ -93,6 +94,7 @@ def events_of(
             error_code=_record_code(part.get("error_code")),
             error_message=part.get("error_message"),
             additional=part.get("additional"),
+            refused=part.get("error_code") is not None,
             whole=False,
         )
     yield from canary_alerts(
@@ -101,7 +103,14 @@ def events_of(
 
 
 def _records(
-    attempt: Attempt, uuids: Uuids, targets: Iterable[Target], *, whole: bool = True, **members: Any
+    attempt: Attempt,
+    uuids: Uuids,
+    targets: Iterable[Target],
+    *,
+    additional: Mapping[str, Any] | None,
+    refused: bool,
+    whole: bool = True,
+    **members: Any,
 ) -> Iterator[bytes]:
     """Yield a record for each account concerned. `whole`: of the call, not of one of its optional parts."""
     own = attempt.claimed_account if attempt.caller is None else attempt.caller.principal.account_id
@@ -117,6 +126,8 @@ def _records(
         others = set()
     shared = uuids.next() if others else None
     for account in [own, *sorted(others)]:
+        if refused and account in attempt.explained_to:
+            additional = {"decisionRecord": attempt.request.request_id}
         yield call_event(
             user_identity=_identity(attempt) if account == own else _account_of(attempt),
             event_id=uuids.next(),
@@ -125,6 +136,7 @@ def _records(
                 found if account == own else [t for t in found if t.owner_account == account]
             ),
             shared_event_id=shared,
+            additional=additional,
             **members,
         )
 

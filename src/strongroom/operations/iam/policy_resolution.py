@@ -24,6 +24,7 @@ from strongroom.names import AccountId, Arn, is_account_id, parse_arn
 from strongroom.operations.call import AuthorizedCall, Call, ConditionContext, Target, Targets
 from strongroom.operations.iam import policy_messages
 from strongroom.operations.iam.entities import resource_tags
+from strongroom.operations.refusals import note_unreachable
 from strongroom.policy.document import MANAGED_POLICY_SIZE, PolicyKind, PolicySyntaxError, fits, parse_policy
 from strongroom.ports import GROUPS, MANAGED_POLICIES, ROLES, USERS, ReadUnit
 
@@ -41,6 +42,7 @@ __all__ = [
     "verify_policy_arn",
 ]
 
+OWNED_BY_AWS = "The policy is AWS's own; no account can change it."
 OTHER_ACCOUNTS = "A policy of another account is never found, whatever policies allow."
 
 _RESOURCE: Final = re.compile(r"policy/(?:[\x21-\x7e]+/)?[A-Za-z0-9_+=,.@-]+")
@@ -120,11 +122,13 @@ def own_policy(authorized: AuthorizedCall) -> ManagedPolicy:
     """
     policy = present_policy(authorized)
     if policy.account_id == AWS_ACCOUNT:
-        target = authorized.target
-        raise AccessDeniedException(
-            f"User: {authorized.call.principal.arn} is not authorized to perform: {target.action} "
+        call, target = authorized.call, authorized.target
+        message = (
+            f"User: {call.principal.arn} is not authorized to perform: {target.action} "
             f"on resource: {target.shown_as}"
         )
+        note_unreachable(call, target, message, OWNED_BY_AWS)
+        raise AccessDeniedException(message)
     return policy
 
 

@@ -27,6 +27,7 @@ from strongroom.operations.kms.material import KeyMaterialDamage, private_key
 from strongroom.operations.kms.material import decrypt as open_blob
 from strongroom.operations.kms.material import encrypt as seal_blob
 from strongroom.operations.kms.resolution import (
+    absent_target,
     find_key,
     key_target,
     named_key,
@@ -42,9 +43,13 @@ from strongroom.operations.kms.usage import (
     verify_algorithm,
     verify_symmetric,
 )
+from strongroom.operations.refusals import note_unreachable, reword
 from strongroom.ports import ReadUnit
 
 NO_ENCLAVES: Final = "Attestation documents of Recipient are not supported."
+NO_KEY_HERE: Final = (
+    "The key that the ciphertext was made under is not there, or not in the Region of the call."
+)
 NO_CUSTOM_STORE: Final = "Custom key stores are not supported."
 _DATA_KEY_BYTES: Final = {"AES_256": 32, "AES_128": 16}
 
@@ -286,6 +291,9 @@ def _source_target(call: Call, unit: ReadUnit, source: _Source) -> Target:
     ref = KeyRef(ciphertext.account_id, region, key_id=ciphertext.key_id)
     key = find_key(unit, ref, call.received_at)
     if key is None or key.region != call.region or not ciphertext.is_under(key.arn):
+        note_unreachable(
+            call, absent_target(ref, source.action), messages.UNREACHABLE_CIPHERTEXT, NO_KEY_HERE
+        )
         raise AccessDeniedException(messages.UNREACHABLE_CIPHERTEXT)
     return key_target(
         call, key, source.action, encryption_context=context, optional=True, context=use, unit=unit
@@ -296,6 +304,7 @@ def _refuse_unreachable(authorized: AuthorizedCall) -> None:
     """Raise what a refused source key deserves: across accounts nothing is told apart."""
     for target, refusal in authorized.refused:
         if target.owner_account != authorized.call.account_id:
+            reword(authorized.call, target, messages.UNREACHABLE_CIPHERTEXT)
             raise AccessDeniedException(messages.UNREACHABLE_CIPHERTEXT)
         raise refusal
 

@@ -40,9 +40,11 @@ from strongroom.operations.kms import messages
 from strongroom.operations.kms.grantees import grantees_of, pinned_grantee, shown_grantee
 from strongroom.operations.kms.paging import page_members, page_size, parse_marker
 from strongroom.operations.kms.resolution import named_key, note_key, on_key, present, without_resource
+from strongroom.operations.refusals import note_unreachable
 from strongroom.ports import GRANTS, KMS_KEYS, RETIRABLE_GRANTS, ReadUnit, WriteUnit, account_region
 
 NO_SERVICES: Final = "Service principals and the SourceArn constraint are not supported in grants."
+NOT_NAMED: Final = "Policies allow the call, but the grant does not name the caller as who may retire it."
 _SERVICE_MEMBERS: Final = ("GranteeServicePrincipal", "RetiringServicePrincipal")
 _CONSTRAINTS: Final = ("EncryptionContextEquals", "EncryptionContextSubset")
 
@@ -311,7 +313,9 @@ def retire_grant(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     call, target = authorized.call, authorized.target
     key = note_key(call, present(target))
     if not target.grants:
-        raise AccessDeniedException(messages.not_entitled(call.principal.arn, target.action, key.arn))
+        message = messages.not_entitled(call.principal.arn, target.action, key.arn)
+        note_unreachable(call, target, message, NOT_NAMED)
+        raise AccessDeniedException(message)
     _stop_dry_run(authorized.request)
     delete_grant(unit, key, _existing(unit, key, target.grants[0]))
 

@@ -37,6 +37,7 @@ from strongroom.policy.document import (
 )
 from strongroom.ports import KMS_KEYS, ReadUnit, WriteUnit
 
+ASSUMING_POLICY: Final = "the key policy were the one of the request"
 POLICY_TOO_LONG: Final = "The key policy document exceeds the quota of 32768 characters."
 
 
@@ -67,7 +68,11 @@ def _verify_not_locked_out(call: Call, unit: ReadUnit, key: KmsKey) -> None:
     """Raises MalformedPolicyDocumentException when nobody but others could change the key's policy again."""
     target = key_target(call, key, "kms:PutKeyPolicy")
     # A policy that leaves the key to its account keeps it changeable, whatever this caller may do by itself.
-    if not any(authorize.allowed(each, unit, target).allowed for each in (_as_account(call), call)):
+    if authorize.allowed(_as_account(call), unit, target).allowed:
+        return
+    decision = authorize.allowed(call, unit, target)
+    if not decision.allowed:
+        authorize.note(call, unit, target, decision, messages.POLICY_LOCKS_OUT, assuming=ASSUMING_POLICY)
         raise MalformedPolicyDocumentException(messages.POLICY_LOCKS_OUT)
 
 

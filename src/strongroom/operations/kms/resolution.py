@@ -15,8 +15,10 @@ from strongroom.keys.states import as_of
 from strongroom.operations.call import Call, ResourcePolicy, Target, Targets
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.grantees import NOTHING, granted
+from strongroom.operations.refusals import note_unreachable
 from strongroom.ports import ALIASES, KMS_KEYS, ReadUnit, account_region
 
+OWN_ACCOUNT_ONLY = "The operation is for keys of the caller's own account only, whatever policies allow."
 KeyContext = dict[str, "str | tuple[str, ...]"]
 
 
@@ -120,7 +122,9 @@ def named_key(
     if ref.alias_name is not None and not aliases:
         raise NotFoundException(messages.invalid_key_id(text))
     if ref.account_id != call.account_id and not cross_account:
-        raise AccessDeniedException(messages.not_reachable(call.principal.arn, action, ref.arn))
+        message = messages.not_reachable(call.principal.arn, action, ref.arn)
+        note_unreachable(call, absent_target(ref, action), message, OWN_ACCOUNT_ONLY)
+        raise AccessDeniedException(message)
     key = find_key(unit, ref, call.received_at)
     if key is None:
         return absent_target(ref, action)

@@ -20,8 +20,9 @@ from strongroom.errors import (
     ServiceError,
 )
 from strongroom.names import partition_of
-from strongroom.operations.authorize import allowed
+from strongroom.operations.authorize import allowed, note
 from strongroom.operations.call import AuthorizedCall, Call, Operation, ResourcePolicy, Target, Unit
+from strongroom.operations.refusals import overlooked
 from strongroom.operations.secretsmanager.principals import (
     pinned_policy,
     principal_problem,
@@ -55,6 +56,7 @@ _VALIDATE = "secretsmanager:ValidateResourcePolicy"
 # Texts on record (fact sheet secretsmanager section 6, Resource policies).
 SYNTAX_ERROR = "This resource policy contains a syntax error."
 LOCK_OUT = "Your requested changes will not allow you to manage this secret in the future."
+ASSUMING_POLICY = "the resource policy were the one of the request"
 BROAD_ACCESS = "You can't attach a resource-based policy that allows broad access to the secret."
 # Ours: the rules are the model's, the texts are not on record.
 ONLY_DEFAULT_WRITABLE = "You can only attach or delete the resource policy named default."
@@ -173,7 +175,8 @@ def validate_resource_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapp
     _, put = authorized.targets
     if "SecretId" in authorized.request:
         alive(present(put))
-    problems = _problems(authorized.call, unit, put, authorized.request["ResourcePolicy"])
+    with overlooked(authorized.call):
+        problems = list(_problems(authorized.call, unit, put, authorized.request["ResourcePolicy"]))
     errors = [{"CheckName": str(check), "ErrorMessage": problem.message} for check, problem in problems]
     return {"PolicyValidationPassed": not errors, "ValidationErrors": errors}
 
@@ -192,7 +195,9 @@ def _problems(call: Call, unit: ReadUnit, put: Target, document: str) -> Iterato
     if is_public(policy):
         yield Check.BROAD_ACCESS, PublicPolicyException(BROAD_ACCESS)
     after = msgspec.structs.replace(put, resource_policies=(ResourcePolicy(document),))
-    if not allowed(call, unit, after).allowed:
+    decision = allowed(call, unit, after)
+    if not decision.allowed:
+        note(call, unit, after, decision, LOCK_OUT, assuming=ASSUMING_POLICY)
         yield Check.LOCK_OUT, MalformedPolicyDocumentException(LOCK_OUT)
 
 

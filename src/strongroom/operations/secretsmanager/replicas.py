@@ -29,6 +29,7 @@ from strongroom.names import Arn, VersionId
 from strongroom.operations.authorize import allowed
 from strongroom.operations.call import Call, Target
 from strongroom.operations.datakeys import open_value, seal_value, validate_key_access
+from strongroom.operations.refusals import overlooked
 from strongroom.operations.secretsmanager.resolution import secret_target
 from strongroom.ports import SECRET_POLICIES, ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at
@@ -121,7 +122,8 @@ def replication_policy(primary_account: str, partition: str) -> str:
 
 def _follow_region(source: _Source, replica: Replica) -> Replica:
     try:
-        source.into_region(replica)
+        with overlooked(source.call):
+            source.into_region(replica)
     except _REFUSALS as refusal:
         return replace(replica, status=FAILED, status_message=_reason(refusal))
     return replace(replica, status=IN_SYNC, status_message=SUCCEEDED)
@@ -136,9 +138,11 @@ def _follow_account(source: _Source, replica: CrossAccountReplica) -> CrossAccou
     if stored is None or link is None or link.arn != source.primary.arn:
         return replace(replica, status=FAILED, status_message=REPLICA_GONE)
     try:
-        if not allowed(call, unit, accept_target(call, unit, replica.arn)).allowed:
-            raise AccessDeniedException(NOT_ACCEPTED)
-        source.into_account(stored)
+        # A status, no error: none of what is refused here is on record.
+        with overlooked(call):
+            if not allowed(call, unit, accept_target(call, unit, replica.arn)).allowed:
+                raise AccessDeniedException(NOT_ACCEPTED)
+            source.into_account(stored)
     except _REFUSALS as refusal:
         message = _reason(refusal)
         failed = replace(link, status=FAILED, status_message=message)
@@ -234,7 +238,8 @@ class _Source:
                 yield self._copy(version, replica, key_actions)
             elif new:
                 try:
-                    copy = self._copy(version, replica, key_actions)
+                    with overlooked(self.call):
+                        copy = self._copy(version, replica, key_actions)
                 except _REFUSALS:
                     continue
                 yield copy

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from strongroom.errors import AccessDeniedException
-from strongroom.operations.authorize import allowed
+from strongroom.operations.authorize import allowed, note
 from strongroom.operations.call import AuthorizedCall, Call, ConditionContext, Operation, Target, Unit
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.resolution import present, secret_target, writable
@@ -15,6 +15,8 @@ from strongroom.ports import ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at
 from strongroom.secret.records import Secret
 from strongroom.secret.tags import parse_tags, with_tags, without_tags
+
+ASSUMING_TAGS = "the secret had the tags it would have after the call"
 
 TAG_CONTEXT_PREFIXES = ("aws:ResourceTag/", "secretsmanager:ResourceTag/")
 _LOWER_PREFIXES = tuple(prefix.lower() for prefix in TAG_CONTEXT_PREFIXES)
@@ -93,11 +95,14 @@ def _refuse_loss_of_access(
     # SECURITY: without this, a caller whose rights hang on a tag could hand the secret to another team, or
     # strand it where nobody can reach it.
     after = replace(target, context=with_resource_tags(target.context, tags))
-    if not allowed(call, unit, after).allowed:
-        raise AccessDeniedException(
+    decision = allowed(call, unit, after)
+    if not decision.allowed:
+        message = (
             f"User: {call.principal.arn} is not authorized to perform: {target.action} "
             f"on resource: {target.shown_as or target.resource}"
         )
+        note(call, unit, after, decision, message, assuming=ASSUMING_TAGS)
+        raise AccessDeniedException(message)
 
 
 TAG_RESOURCE = Operation(

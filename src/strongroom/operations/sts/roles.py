@@ -24,6 +24,7 @@ from strongroom.operations.call import (
     Unit,
 )
 from strongroom.operations.iam.entities import resource_tags
+from strongroom.operations.refusals import note_unreachable
 from strongroom.operations.sts import messages
 from strongroom.operations.sts.given import (
     PACKING,
@@ -106,6 +107,8 @@ def _source_identity(call: Call) -> str | None:
 def _assume_role_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
     request, principal = call.request, call.principal
     if principal.is_root:
+        target = Target("sts:AssumeRole", request["RoleArn"], call.account_id)
+        note_unreachable(call, target, messages.ROOT_MAY_NOT_ASSUME, messages.ROOT_MAY_NOT_ASSUME)
         raise AccessDeniedException(messages.ROOT_MAY_NOT_ASSUME)
     tags, source_identity = parse_tags(request, principal), _source_identity(call)
     context: dict[str, str | tuple[str, ...]] = {
