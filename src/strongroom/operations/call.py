@@ -210,6 +210,8 @@ class Operation:
     handle: Handler
     prepare: Prepare | None = None
     """Only for work that would hold up the event loop or the writer for milliseconds."""
+    patient: bool = False
+    """True: the work mostly waits, for minutes perhaps (a function runs), and must not keep others waiting."""
     read_only: bool = True
     """The audit record's readOnly."""
     identification: Identification | None = None

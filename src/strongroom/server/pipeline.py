@@ -50,12 +50,14 @@ from strongroom.server.world import Uuids
 from strongroom.wire.faults import JSON_TYPE, XML_TYPE, encode_fault, fault_of, internal_fault
 from strongroom.wire.http import HttpRequest, HttpResponse
 from strongroom.wire.models import ServiceModel
+from strongroom.wire.rest import REST_TYPE, decode_rest, encode_rest
 from strongroom.wire.routing import Route, Router
 from strongroom.wire.sigv4 import UNKNOWN_TOKEN, Credential, verify
 
 __all__ = ["Log", "Pipeline"]
 
 SLOW_THREADS: Final = 4
+PATIENT_THREADS: Final = 32
 
 
 class Log(Protocol):
@@ -106,6 +108,7 @@ class Pipeline:
         self._errands: dict[str, asyncio.Future[None]] = {}
         self._messengers = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="errand")
         self._slow = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow")
+        self._patient = ThreadPoolExecutor(PATIENT_THREADS, thread_name_prefix="patient")
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Return the answer to `request`, whose record has been written."""
@@ -205,6 +208,8 @@ class Pipeline:
             attempt.region = GLOBAL_REGION
         if route.service.protocol == "json":
             decoded = model.decode(request.body)
+        elif route.service.protocol == "rest-json":
+            decoded = decode_rest(model, route.parameters, request)
         else:
             decoded = model.decode_query(route.parameters)
         if identification is not None:
@@ -269,7 +274,9 @@ class Pipeline:
         """
         work = self._store.read(partial(self._slow_work, attempt, route))
         if work is not None:
-            attempt.prepared = await asyncio.get_running_loop().run_in_executor(self._slow, work)
+            patient = attempt.declared is not None and attempt.declared.patient
+            threads = self._patient if patient else self._slow
+            attempt.prepared = await asyncio.get_running_loop().run_in_executor(threads, work)
 
     def _slow_work(self, attempt: Attempt, route: Route, unit: ReadUnit) -> Callable[[], Any] | None:
         declared = attempt.declared
@@ -388,6 +395,9 @@ class Pipeline:
         assert model is not None  # noqa: S101 - routed
         if model.service.protocol == "json":
             return HttpResponse(200, JSON_TYPE, model.encode(response))
+        if model.service.protocol == "rest-json":
+            rest = encode_rest(model, response)
+            return HttpResponse(rest.status, REST_TYPE, rest.body, rest.headers)
         return HttpResponse(200, XML_TYPE, model.encode_query(response, attempt.request.request_id))
 
     def _refuse(self, attempt: Attempt, error: Exception) -> HttpResponse:
