@@ -14,7 +14,7 @@ import msgspec
 from strongroom.policy.context import ContextKeys, fold_key
 from strongroom.policy.document import PatternElement, Policy, Statement
 from strongroom.policy.evaluation import AccessRequest
-from strongroom.policy.patterns import ArnPattern, any_arn, any_text, parse_template
+from strongroom.policy.patterns import ArnPattern, Matcher, any_arn, any_text, parse_template
 from strongroom.policy.principals import PrincipalElement
 
 __all__ = ["Narrowed", "Written", "literal", "narrowed", "written_policy", "written_statement"]
@@ -141,23 +141,20 @@ def _other_actions(
     if "*" in element.patterns:
         return [rest | {"NotAction": action}]
     folded = fold_key(action)
-    fitting = [each for each in element.patterns if _action_fits(each, folded)]
+    fitting = [each for each in element.patterns if _actions_matcher([each])(folded, _NO_KEYS)]
     left = [each for each in element.patterns if each not in fitting]
     wild = [each for each in fitting if "*" in each or "?" in each]
     if wild:
-        left += sorted(
-            each
-            for each in known_actions
-            if fold_key(each) != folded and any(_action_fits(pattern, fold_key(each)) for pattern in wild)
-        )
+        fits = _actions_matcher(wild)
+        others = ((each, fold_key(each)) for each in known_actions)
+        left += sorted(each for each, name in others if name != folded and fits(name, _NO_KEYS))
         if not known_actions:
             spares.append(f"other actions that {' and '.join(wild)} stands for")
     return [rest | {"Action": _one_or_many(left)}] if left else []
 
 
-def _action_fits(pattern: str, folded: str) -> bool:
-    template = parse_template(pattern.lower(), wildcards=True, variables=False)
-    return bool(any_text([template])(folded, _NO_KEYS))
+def _actions_matcher(patterns: Sequence[str]) -> Matcher:
+    return any_text([parse_template(each.lower(), wildcards=True, variables=False) for each in patterns])
 
 
 def _other_resources(
