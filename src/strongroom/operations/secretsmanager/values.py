@@ -38,6 +38,7 @@ from strongroom.operations.datakeys import (
 from strongroom.operations.kms.resolution import find_key
 from strongroom.operations.secretsmanager import messages
 from strongroom.operations.secretsmanager.cross_account import create_replica
+from strongroom.operations.secretsmanager.labels import note_labels
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.replication import (
     add_region_context,
@@ -297,6 +298,7 @@ def _with_version(
 ) -> Secret:
     """Save the version and return the secret with its labels moved; the secret itself is not saved yet."""
     labels = after_new_version(secret.labels, version_id, stages)
+    note_labels(call, secret.labels, labels)
     sealed = seal_value(
         call,
         unit,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from strongroom.names import AWSCURRENT, StagingLabel, VersionId
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.secretsmanager.description import midnight
+from strongroom.operations.secretsmanager.labels import note_labels
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.resolution import one_secret, present, secret_target, writable
 from strongroom.ports import ReadUnit, WriteUnit
@@ -85,6 +86,7 @@ def update_secret_version_stage(authorized: AuthorizedCall, unit: WriteUnit) -> 
         )
         unit.save_secret(changed)
         propagate(call, unit, changed)
+        note_labels(call, secret.labels, labels)
     return {"ARN": secret.arn, "Name": secret.name}
 
 
