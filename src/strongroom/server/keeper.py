@@ -18,7 +18,8 @@ from strongroom.operations.kms.duties import do_key_duties
 from strongroom.operations.upkeep import delete_due_secrets, prune_versions
 from strongroom.ports import Clock, Entropy, RootKey, Store
 from strongroom.server.log import open_log
-from strongroom.server.metering import PUBLISH_SECONDS, Family, Sample, publish, resident
+from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
+from strongroom.server.troubles import Troubles
 from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
@@ -34,8 +35,6 @@ DELETION_SECONDS: Final = 1.0
 PRUNING_SECONDS: Final = 3600.0
 BATCH: Final = 1000
 DELETION_BATCH: Final = 100
-TELLING_SECONDS: Final = 60.0
-"""How often a duty that goes on failing in the same way is told of at most."""
 
 
 class Keeper:
@@ -60,16 +59,12 @@ class Keeper:
         self._trail = open_trail()
         self._clock = clock
         self._entropy = entropy
-        self._log = log
         self._root_key = root_key
         self._integrator = integrator
         self._integration_at = 0.0
         self._deletion_at = 0.0
         self._pruning_at = time.monotonic() + PRUNING_SECONDS
-        self._failures: dict[str, int] = {}
-        """How often each duty has failed."""
-        self._troubles: dict[str, tuple[str, float]] = {}
-        """What each failing duty fails with, and when that was told."""
+        self._troubles = Troubles(log)
 
     def tick(self) -> None:
         """Do what is due. A duty that fails is logged and tried again at its next time."""
@@ -94,21 +89,7 @@ class Keeper:
 
     def families(self) -> list[Family]:
         """Return what is to be known of the duties."""
-        return [
-            Family(
-                "strongroom_keeper_duty_failures",
-                "counter",
-                "How often a duty of the keeper failed; it is tried again.",
-                [Sample("_total", {"duty": duty}, count) for duty, count in self._failures.items()],
-            ),
-            Family(
-                "strongroom_keeper_duty_failing",
-                "gauge",
-                "1 for a duty that failed when it was last tried.",
-                [Sample("", {"duty": duty}, float(duty in self._troubles)) for duty in self._failures],
-            ),
-            resident("keeper"),
-        ]
+        return [*self._troubles.families(), resident("keeper")]
 
     def _export(self) -> None:
         if self._trail.broken:
@@ -144,19 +125,9 @@ class Keeper:
         try:
             do()
         except Exception as error:
-            self._failures[duty] = self._failures.get(duty, 0) + 1
-            self._tell(duty, error)
+            self._troubles.failed(duty, error)
         else:
-            if self._troubles.pop(duty, None) is not None:
-                self._log.info("duty done again", duty=duty)
-
-    def _tell(self, duty: str, error: Exception) -> None:
-        """Log a failure, unless that would say what was said less than a minute ago."""
-        now, trouble = time.monotonic(), f"{type(error).__name__}: {error} ({error.__cause__})"
-        told, at = self._troubles.get(duty, ("", 0.0))
-        if trouble != told or now >= at + TELLING_SECONDS:
-            self._troubles[duty] = trouble, now
-            self._log.error("duty failed", duty=duty, exc_info=error)
+            self._troubles.done(duty)
 
 
 def run_keeper(room: Room, root_key: RootKey, parent: int) -> None:
