@@ -520,4 +520,4 @@ class TestTheCommand:
         path.write_bytes(path.read_bytes()[:-20])
         done = self.verify(copy)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.endswith("1 of the chains end with a record that was not written to its end.\n")
+        assert done.stdout.endswith("1 of the files end with a record that was not written to its end.\n")

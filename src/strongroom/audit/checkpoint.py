@@ -41,6 +41,7 @@ _END = re.compile(rb"\n\n(\xe2\x80\x94 [^\n]*\n)")
 _ORIGIN = re.compile(r"[A-Za-z0-9._/-]{1,128}")
 _SLOT = re.compile(r"slot ([a-z0-9-]{1,64}) ([1-9][0-9]{0,17}) ([A-Za-z0-9+/]{43}=)")
 _SIZE = re.compile(r"[1-9][0-9]{0,17}")
+_MALFORMED: Final = "this is not a checkpoint as the program writes it"
 _TIME_FORM: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -143,6 +144,21 @@ class PublicKey:
             raise CheckpointError("the checkpoint's signature does not fit it") from exc
         return checkpoint
 
+    def verify_text(self, note: bytes) -> str:
+        """Return the text that `note`, of whatever kind, is signed for by this key.
+
+        Raises:
+            CheckpointError: it is no signed note, or this key has not signed it.
+        """
+        text, signer, signed = _open_note(note)
+        if signer != self.name or text.partition("\n")[0] != self.name or signed[:4] != self.key_id:
+            raise CheckpointError("the note is signed by another key")
+        try:
+            self._key.verify(signed[4:], text.encode())
+        except InvalidSignature as exc:
+            raise CheckpointError("the note's signature does not fit it") from exc
+        return text
+
 
 class SigningKey:
     """A key that checkpoints are signed with. No text form."""
@@ -155,9 +171,12 @@ class SigningKey:
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """Return the signed note of a checkpoint that has this key's name as its origin."""
-        text = checkpoint.text()
-        signed = _base64(self.public.key_id + self.__key.sign(text.encode()))
-        return f"{text}\n{_MARK}{self.public.name} {signed}\n".encode()
+        return self.sign_text(checkpoint.text())
+
+    def sign_text(self, text: str) -> bytes:
+        """Return the signed note of a text whose first line is this key's name."""
+        signed = self.public.key_id + self.__key.sign(text.encode())
+        return _close_note(text, self.public.name, signed)
 
     def __repr__(self) -> str:
         return f"<SigningKey {self.public.name}>"
@@ -183,20 +202,33 @@ def split_notes(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 def _parse(note: bytes) -> tuple[Checkpoint, bytes, bytes]:
-    malformed = CheckpointError("this is not a checkpoint as the program writes it")
+    text, signer, signed = _open_note(note)
     try:
-        text, mark, signer = note.decode().partition("\n\n" + _MARK)
-        name, _, encoded = signer.removesuffix("\n").partition(" ")
-        signed = base64.b64decode(encoded, validate=True)
-        checkpoint = _parse_text(text + "\n")
+        checkpoint = _parse_text(text)
     except (ValueError, IndexError) as exc:
-        raise malformed from exc
-    rebuilt = f"{checkpoint.text()}\n{_MARK}{name} {_base64(signed)}\n".encode()
-    if not mark or len(signed) != 68 or name != checkpoint.origin or rebuilt != note:
-        raise malformed
+        raise CheckpointError(_MALFORMED) from exc
+    if checkpoint.text() != text or signer != checkpoint.origin:
+        raise CheckpointError(_MALFORMED)
     if sum(head.number for head in checkpoint.heads.values()) != checkpoint.size:
         raise CheckpointError("the slots of the checkpoint do not add up to its size")
     return checkpoint, signed[:4], signed[4:]
+
+
+def _open_note(note: bytes) -> tuple[str, str, bytes]:
+    """Return text, signer's name, and key id with signature; there is one way only to write them."""
+    try:
+        text, _, rest = note.decode().partition("\n\n" + _MARK)
+        name, _, encoded = rest.removesuffix("\n").partition(" ")
+        signed = base64.b64decode(encoded, validate=True)
+    except ValueError as exc:
+        raise CheckpointError(_MALFORMED) from exc
+    if len(signed) != 68 or _close_note(text + "\n", name, signed) != note:
+        raise CheckpointError(_MALFORMED)
+    return text + "\n", name, signed
+
+
+def _close_note(text: str, name: str, signed: bytes) -> bytes:
+    return f"{text}\n{_MARK}{name} {_base64(signed)}\n".encode()
 
 
 def _parse_text(text: str) -> Checkpoint:

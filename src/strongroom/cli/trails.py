@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import orjson
@@ -14,8 +14,7 @@ from strongroom.cli.exits import Exit
 from strongroom.store.errors import RoomError
 from strongroom.store.outbox import exported_up_to, trail_signer
 from strongroom.store.room import DATABASE, verify_format
-from strongroom.trail.attestation import verify_checkpoints
-from strongroom.trail.verification import Damage, verify_trail
+from strongroom.trail.examination import Known, examine
 
 __all__ = ["print_key", "verify"]
 
@@ -38,10 +37,7 @@ def verify(data_dir: Path, *, as_json: bool, held: Path | None = None, public_ke
     # Before the trail is read: what leaves the database meanwhile is in the trail already.
     exported = exported_up_to(data_dir / DATABASE)
     signer = trail_signer(data_dir / DATABASE)
-    signed = _verify_signed(trail, signer, held, public_key)
-    found = verify_trail(trail, exported=exported)
-    if found.ok and signed is not None:
-        found = replace(found, damages=(signed,))
+    found = examine(trail, _known(exported, signer, held, public_key))
     damage = found.first_damage
     if as_json:
         fields = {
@@ -49,6 +45,7 @@ def verify(data_dir: Path, *, as_json: bool, held: Path | None = None, public_ke
             "records": found.records,
             "segments": found.segments,
             "unfinished": found.unfinished,
+            "retired": found.retired,
             "first_damage": None if damage is None else asdict(damage),
             "damages": [asdict(each) for each in found.damages],
         }
@@ -58,11 +55,14 @@ def verify(data_dir: Path, *, as_json: bool, held: Path | None = None, public_ke
             f"{found.records} records in {found.segments} segments: every one is whole and in its place."
         )
         if found.unfinished:
-            typer.echo(f"{found.unfinished} of the chains end with a record that was not written to its end.")
+            typer.echo(f"{found.unfinished} of the files end with a record that was not written to its end.")
+        if found.retired:
+            typer.echo(f"{found.retired} older records were deleted by policy, as a signed note says.")
     else:
         for each in found.damages:
-            where = f"{each.slot}/{each.file}" + (f", line {each.line}" if each.line else "")
-            typer.echo(f"DAMAGE at record {each.record} of {where}: {each.reason}", err=True)
+            where = f"{each.slot}/{each.file}".lstrip("/") + (f", line {each.line}" if each.line else "")
+            record = f" at record {each.record} of" if each.record else ":"
+            typer.echo(f"DAMAGE{record} {where}: {each.reason}", err=True)
     return Exit.DONE if found.ok else Exit.DAMAGED
 
 
@@ -79,13 +79,11 @@ def print_key(data_dir: Path) -> None:
     typer.echo(str(PublicKey(signer.name, signer.public_key)))
 
 
-def _verify_signed(
-    trail: Path, signer: TrailSigner | None, held: Path | None, public_key: str | None
-) -> Damage | None:
-    """Return what the checkpoints contradict.
+def _known(exported: int, signer: TrailSigner | None, held: Path | None, public_key: str | None) -> Known:
+    """Return what the trail is held to.
 
-    Warns when one held elsewhere is verified by the key in the directory: who wrote the directory could have
-    put his own there, so that a refusal of the held one would be all that shows it.
+    Warns when checkpoints held elsewhere are verified by the key in the directory: who wrote the directory
+    could have put his own there, so that a refusal of the held ones would be all that shows it.
     """
     try:
         key = None if public_key is None else PublicKey.parse(public_key)
@@ -102,8 +100,6 @@ def _verify_signed(
                 "--public-key, kept elsewhere, to know whose they are.",
                 err=True,
             )
-    if key is None:
-        if notes:
-            raise RoomError("Nothing in this trail was signed, but a checkpoint was given.")
-        return None
-    return verify_checkpoints(trail, key, b"" if signer is None else signer.newest, notes)
+    if key is None and notes:
+        raise RoomError("Nothing in this trail was signed, but a checkpoint was given.")
+    return Known(exported, key, b"" if signer is None else signer.newest, notes)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from strongroom.audit.checkpoint import (
     FIRST_PREVIOUS_NOTE,
     Checkpoint,
     CheckpointError,
+    Head,
     PublicKey,
     hash_note,
-    split_notes,
 )
-from strongroom.audit.merkle import CompactTree
+from strongroom.audit.merkle import HASH_BYTES, CompactTree
+from strongroom.audit.retirement import Retired
 from strongroom.errors import IntegrityError
 from strongroom.trail.following import SlotReader
 from strongroom.trail.layout import SEGMENTS, segment_name
+from strongroom.trail.signed import SignedFiles, may_follow, read_signed
 from strongroom.trail.tree import CHECKPOINTS, LEAVES, TREE, read_leaves
 from strongroom.trail.verification import Damage
 
@@ -26,54 +28,124 @@ READ_BYTES = 4 * 1024 * 1024
 
 
 def verify_checkpoints(
-    trail: Path, key: PublicKey, newest: bytes = b"", held: Sequence[bytes] = ()
+    trail: Path,
+    key: PublicKey,
+    newest: bytes = b"",
+    held: Sequence[bytes] = (),
+    *,
+    signed: SignedFiles | None = None,
+    retired: Mapping[str, Retired] | None = None,
 ) -> Damage | None:
     """Return the first thing in the trail that its checkpoints contradict. Writes nothing.
 
     `newest` is the checkpoint the database knows, read before this is called; `held` are some kept elsewhere.
-    The server may run meanwhile.
+    `retired` are the records that need not be there, by slot. The server may run meanwhile.
     """
-    path = trail / TREE / CHECKPOINTS
-    notes, _ = split_notes(path.read_bytes() if path.exists() else b"")
-    readers: dict[str, SlotReader] = {}
-    tree, previous = CompactTree(), FIRST_PREVIOUS_NOTE
-    for position, note in enumerate(notes, 1):
+    signed = read_signed(trail) if signed is None else signed
+    walk = _Walk(trail, signed, retired or {})
+    previous = FIRST_PREVIOUS_NOTE
+    for position, note in enumerate(signed.notes, 1):
         try:
             checkpoint = key.verify_note(note)
         except CheckpointError as error:
-            return Damage(TREE, CHECKPOINTS, 0, position, str(error))
+            return _of_checkpoints(position, str(error))
         if checkpoint.previous != previous:
-            return Damage(TREE, CHECKPOINTS, 0, position, "the checkpoint before this one is missing")
+            return _of_checkpoints(position, "the checkpoint before this one is missing")
         previous = hash_note(note)
-        damage = _cover(trail, readers, tree, checkpoint)
+        damage = walk.cover(checkpoint, position)
         if damage is not None:
             return damage
-        if tree.root() != checkpoint.root:
-            return Damage(TREE, CHECKPOINTS, 0, position, "its root is not that of the records it covers")
+    behind = len(signed.notes) + 1
+    if not may_follow(CHECKPOINTS, signed.notes, signed.rest, key):
+        return _of_checkpoints(behind, "what follows the last checkpoint is not the beginning of one")
     known = ((newest, "the database knows"),) if newest else ()
     for note, where in (*known, *((each, "was held elsewhere") for each in held)):
-        if note not in notes:
-            reason = f"the checkpoint that {where} is not among those of the trail"
-            return Damage(TREE, CHECKPOINTS, 0, len(notes) + 1, reason)
-    return None
+        if note not in signed.notes:
+            return _of_checkpoints(behind, f"the checkpoint that {where} is not among those of the trail")
+    return walk.leaves_to_the_end(key.verify_note(newest).size if newest else 0)
 
 
-def _cover(
-    trail: Path, readers: dict[str, SlotReader], tree: CompactTree, checkpoint: Checkpoint
-) -> Damage | None:
-    """Grow the tree by the records a checkpoint adds."""
-    for slot, head in sorted(checkpoint.heads.items()):
-        first = readers[slot].head.number + 1 if slot in readers else 1
-        file = segment_name(first)
-        if not (trail / SEGMENTS / slot).is_dir():
-            return Damage(slot, file, 0, first, "the slot is missing, and a checkpoint covers its records")
-        reader = readers.setdefault(slot, SlotReader(trail / SEGMENTS / slot))
+class _Walk:
+    """From checkpoint to checkpoint: the tree grows by the records each adds."""
+
+    def __init__(self, trail: Path, signed: SignedFiles, retired: Mapping[str, Retired]) -> None:
+        self._trail = trail
+        self._signed = signed
+        self._retired = retired
+        self._readers: dict[str, SlotReader] = {}
+        self._heads: dict[str, int] = {}
+        """By slot, the last record in the tree."""
+        self._tree = CompactTree()
+
+    def cover(self, checkpoint: Checkpoint, position: int) -> Damage | None:
         leaves: list[bytes] = []
+        for slot, head in sorted(checkpoint.heads.items()):
+            found = self._cover_slot(slot, head, self._tree.size + len(leaves))
+            if isinstance(found, Damage):
+                return found
+            leaves += found
+        logged = read_leaves(self._trail / TREE / LEAVES, self._tree.size, self._tree.size + len(leaves))
+        start = self._tree.size
+        for leaf in leaves:
+            self._tree.append(leaf)
+        if self._tree.root() != checkpoint.root:
+            if self._retired.keys() & checkpoint.heads.keys():
+                reason = (
+                    "these leaves, some of records that were retired, do not give the root that was signed"
+                )
+                return Damage(TREE, LEAVES, 0, start + 1, reason)
+            return _of_checkpoints(position, "its root is not that of the records it covers")
+        wrong = next(
+            (at for at, (one, other) in enumerate(zip(leaves, logged, strict=False)) if one != other), None
+        )
+        if wrong is not None:
+            reason = "the leaf is not that of the record it stands for"
+            return Damage(TREE, LEAVES, 0, start + wrong + 1, reason)
+        return None
+
+    def leaves_to_the_end(self, known: int) -> Damage | None:
+        """`known` is how many leaves there are for certain: the database was told of them after they were
+        written. Those of later checkpoints a crash may have left undone."""
+        size = self._signed.leaves
+        if size > self._tree.size * HASH_BYTES:
+            reason = "there are more leaves than the checkpoints cover"
+            return Damage(TREE, LEAVES, 0, self._tree.size + 1, reason)
+        if size < known * HASH_BYTES:
+            return Damage(TREE, LEAVES, 0, size // HASH_BYTES + 1, "leaves are missing at the end")
+        return None
+
+    def _cover_slot(self, slot: str, head: Head, index: int) -> list[bytes] | Damage:
+        """Return the leaves of the slot's records up to `head`; `index` is that of the first in the tree."""
+        leaves: list[bytes] = []
+        first = self._heads.get(slot, 0) + 1
+        self._heads[slot] = head.number
+        gone = self._retired.get(slot)
+        if gone is not None and first <= gone.number:
+            count = min(gone.number, head.number) - first + 1
+            leaves = read_leaves(self._trail / TREE / LEAVES, index, index + count)
+            if len(leaves) < count:
+                return Damage(
+                    TREE, LEAVES, 0, index + len(leaves) + 1, "leaves of retired records are missing"
+                )
+            first += count
+        if first > head.number:
+            return leaves
+        index += len(leaves)
+        file = segment_name(first)
+        directory = self._trail / SEGMENTS / slot
+        if not directory.is_dir():
+            return Damage(slot, file, 0, first, "the slot is missing, and a checkpoint covers its records")
+        reader: SlotReader | None = None
+        own: list[bytes] = []
         try:
+            reader = self._readers.get(slot) or SlotReader(
+                directory, gone=None if gone is None else Head(gone.number, gone.line)
+            )
+            self._readers[slot] = reader
             while more := reader.read(READ_BYTES, head.number):
-                leaves += more
+                own += more
         except IntegrityError as error:
-            return Damage(slot, file, 0, reader.head.number + 1, str(error))
+            return Damage(slot, file, 0, first if reader is None else reader.head.number + 1, str(error))
         reached = reader.head.number
         if reached < head.number:
             reason = (
@@ -81,11 +153,13 @@ def _cover(
             )
             return Damage(slot, file, 0, reached + 1, reason)
         if reader.head != head:
-            logged = read_leaves(trail / TREE / LEAVES, tree.size, tree.size + len(leaves))
-            pairs = enumerate(zip(leaves, logged, strict=False))
+            logged = read_leaves(self._trail / TREE / LEAVES, index, index + len(own))
+            pairs = enumerate(zip(own, logged, strict=False))
             altered = first + next((at for at, (one, other) in pairs if one != other), 0)
             reason = f"record {altered} is not the one that a checkpoint covers"
             return Damage(slot, file, 0, altered, reason)
-        for leaf in leaves:
-            tree.append(leaf)
-    return None
+        return leaves + own
+
+
+def _of_checkpoints(position: int, reason: str) -> Damage:
+    return Damage(TREE, CHECKPOINTS, 0, position, reason)

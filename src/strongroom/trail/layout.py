@@ -19,6 +19,7 @@ __all__ = [
     "FIRST_PREVIOUS",
     "LOCK",
     "SEGMENTS",
+    "UNFINISHED",
     "Line",
     "format_line",
     "format_opening",
@@ -40,6 +41,8 @@ FIRST_PREVIOUS: Final = "0" * 64
 
 COMPRESSED: Final = ".zst"
 """What the name of a compressed segment has at its end."""
+UNFINISHED: Final = ".new"
+"""What the name of a compressed segment has behind that while it is written."""
 
 _NAME = re.compile(r"([0-9]{12})\.jsonl(?:\.zst)?")
 _LINE = re.compile(

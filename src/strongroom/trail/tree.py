@@ -12,6 +12,7 @@ from strongroom.audit.merkle import HASH_BYTES, CompactTree
 __all__ = [
     "CHECKPOINTS",
     "LEAVES",
+    "RETIRED",
     "TREE",
     "append",
     "cut",
@@ -24,6 +25,8 @@ __all__ = [
 TREE: Final = "tree"
 CHECKPOINTS: Final = "checkpoints"
 LEAVES: Final = "leaves"
+RETIRED: Final = "retired"
+"""Signed notes of retirement, one behind another (`audit.retirement`)."""
 _CHUNK: Final = 32_768
 """How many leaves are read at a time."""
 
