@@ -16,7 +16,13 @@ import typer
 from strongroom import __version__
 from strongroom.cli.exits import Exit, refusals
 from strongroom.names import is_account_id, is_region
-from strongroom.server.settings import DEFAULT_PORT, Settings, default_data_dir, default_workers
+from strongroom.server.settings import (
+    DEFAULT_PORT,
+    Settings,
+    TrailCare,
+    default_data_dir,
+    default_workers,
+)
 
 __all__ = ["main"]
 
@@ -117,6 +123,14 @@ def serve(
             help="Flush each audit record to disk before its answer leaves, instead of every 50 ms.",
         ),
     ] = False,
+    trail_keep_days: Annotated[
+        int | None,
+        typer.Option(
+            envvar="STRONGROOM_TRAIL_KEEP_DAYS",
+            min=1,
+            help="Delete files of the audit trail whose newest record is so old. [default: keep all]",
+        ),
+    ] = None,
     tls_cert: Annotated[
         Path | None,
         typer.Option(
@@ -207,6 +221,7 @@ def serve(
                 region=region,
                 access_key=_given_access_key(),
                 sync_every_record=sync_every_record,
+                trail=TrailCare(keep_days=trail_keep_days),
                 tls=tls,
                 network=network,
                 further_listeners=further,

@@ -10,15 +10,17 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
 from strongroom.operations.kms.duties import do_key_duties
 from strongroom.operations.upkeep import delete_due_secrets, prune_versions
 from strongroom.ports import Clock, Entropy, RootKey, Store
+from strongroom.server.chores import Chore, trail_chores
 from strongroom.server.log import open_log
 from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
+from strongroom.server.settings import TrailCare
 from strongroom.server.troubles import Troubles
 from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.room import Room
@@ -49,6 +51,7 @@ class Keeper:
         log: Any,
         root_key: RootKey,
         integrator: Integrator | None = None,
+        chores: Iterable[Chore] = (),
     ) -> None:
         """`open_trail` is called now, and again whenever the trail has closed itself.
 
@@ -61,6 +64,7 @@ class Keeper:
         self._entropy = entropy
         self._root_key = root_key
         self._integrator = integrator
+        self._chores = tuple(chores)
         self._integration_at = 0.0
         self._deletion_at = 0.0
         self._pruning_at = time.monotonic() + PRUNING_SECONDS
@@ -80,6 +84,9 @@ class Keeper:
         if now >= self._pruning_at:
             self._pruning_at = now + PRUNING_SECONDS
             self._attempt("pruning", self._prune)
+        for chore in self._chores:
+            if chore.is_due():
+                self._attempt(chore.name, chore.attempt)
 
     def finish(self) -> None:
         """Export and sign what is left, and close the trail; for the end of the server."""
@@ -130,21 +137,23 @@ class Keeper:
             self._troubles.done(duty)
 
 
-def run_keeper(room: Room, root_key: RootKey, parent: int) -> None:
+def run_keeper(room: Room, root_key: RootKey, parent: int, care: TrailCare | None = None) -> None:
     """Keep until SIGTERM, or until the process `parent` has gone. Call in a process of its own."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log = open_log("keeper")
     store = SqliteStore.open(room.path)
+    clock = SystemClock()
     keeper = Keeper(
         store,
         partial(SegmentTrail.open, room.trail, role="keeper"),
-        SystemClock(),
+        clock,
         SystemEntropy(),
         log,
         root_key,
-        Integrator(room.trail, store, root_key, SystemClock(), SystemEntropy()),
+        Integrator(room.trail, store, root_key, clock, SystemEntropy()),
+        trail_chores(care or TrailCare(), room, store, root_key, clock),
     )
     published_at = float("-inf")
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:

@@ -16,6 +16,7 @@ __all__ = [
     "Network",
     "Settings",
     "Tls",
+    "TrailCare",
     "default_data_dir",
     "default_workers",
 ]
@@ -67,6 +68,14 @@ class FurtherListener:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrailCare:
+    """What is done with the trail beyond writing and signing it."""
+
+    keep_days: int | None = None
+    """Delete segments whose newest record is older; None: keep all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     data_dir: Path
     host: str = "127.0.0.1"
@@ -85,6 +94,7 @@ class Settings:
     """The first account, when it is not to be random."""
     sync_every_record: bool = False
     """Flush the trail to disk before each answer, not in groups."""
+    trail: TrailCare = TrailCare()
     tls: Tls | None = None
     network: Network = Network()
     further_listeners: tuple[FurtherListener, ...] = ()

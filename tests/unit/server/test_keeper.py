@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from strongroom.audit.checkpoint import parse_note, split_notes
 from strongroom.rootkey.held import HeldRootKey
 from strongroom.server import keeper
+from strongroom.server.chores import Chore
 from strongroom.server.keeper import Keeper
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
@@ -204,3 +206,40 @@ def test_the_end_of_the_server_signs_what_was_exported(
     notes, _ = split_notes((directory / "tree" / "checkpoints").read_bytes())
     assert [parse_note(note).heads["keeper"].number for note in notes] == [1, 3]
     assert log.lines == []
+
+
+def test_chores_are_done_when_due_and_one_that_fails_is_told_of_and_done_again(
+    parts: tuple[SqliteStore, SegmentTrail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: moment[0])
+    done: list[str] = []
+
+    def fail() -> float:
+        done.append("failing")
+        if done.count("failing") == 1:
+            raise OSError(errno.ENOSPC, "no room")
+        return 3600
+
+    def work() -> float:
+        done.append("working")
+        return 5
+
+    store, trail = parts
+    log = Told()
+    chores = [Chore("failing", fail), Chore("working", work)]
+    duties = Keeper(store, lambda: trail, StoppedClock(), SeededEntropy(), log, ROOT_KEY, None, chores)
+    for seconds, names in (
+        (0, ["failing", "working"]),
+        (4, []),
+        (1, ["working"]),
+        (5, ["failing", "working"]),
+    ):
+        moment[0] += seconds
+        done_before = len(done)
+        duties.tick()
+        assert done[done_before:] == names
+    assert log.lines == [
+        ("duty failed", "failing", "[Errno 28] no room"),
+        ("duty done again", "failing", ""),
+    ]
