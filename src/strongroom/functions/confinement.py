@@ -1,0 +1,247 @@
+"""How far a function can be shut in on this machine, and the command line that does it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from strongroom.functions.limits import Limits
+
+__all__ = ["Confinement", "Level", "Place", "sandbox_level"]
+
+TRIAL_SECONDS: Final = 20
+_RUN: Final = (
+    "import json, sys; sys.path.append(sys.argv[1]); "
+    "from strongroom_runtime.bootstrap import main; main(json.loads(sys.argv[2]))"
+)
+_TRIAL: Final = (
+    "import os, sys; os.setresuid(*3 * [int(sys.argv[1])]) if sys.argv[1] else None; "
+    "open(os.__file__).close()"
+)
+_SYSTEM: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
+_SETTINGS: Final = (
+    "resolv.conf",
+    "hosts",
+    "host.conf",
+    "gai.conf",
+    "nsswitch.conf",
+    "services",
+    "protocols",
+    "ld.so.cache",
+    "localtime",
+    "ssl",
+    "pki",
+    "ca-certificates",
+    "crypto-policies",
+    "alternatives",
+)
+"""What programs need of /etc to reach and trust others."""
+
+
+class Level(Enum):
+    """How functions are shut in."""
+
+    JAIL = "jail"
+    """bubblewrap: a file system, processes and temporary files of its own; as root also a user of its own."""
+    USER = "user"
+    """A user of its own; it sees what every user of the machine sees. For root without bubblewrap."""
+    NONE = "none"
+    """Limits only: it could do whatever the server's user may. Not used unless that is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one sandbox finds its things, on the machine."""
+
+    task: Path
+    layers: Path
+    temporary: Path
+    """Used where there is no jail; in one it is memory."""
+    user: int | None
+    """Its own user and group; None: the server's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What shuts functions in."""
+
+    level: Level
+    limits: Limits
+    runtime: Path
+    """The directory that holds the sandbox's own program, as the package `strongroom_runtime`."""
+    hidden: tuple[Path, ...] = ()
+    """What must not be seen, wherever it lies."""
+    ca_bundle: Path | None = None
+
+    def command(self, place: Place, *, preload: bool) -> list[str]:
+        """Return what is executed. Nothing in it is secret: everybody on the machine can read it."""
+        if self.level is Level.JAIL:
+            inside = {"task": "/var/task", "layers": "/opt", "temporary": "/tmp"}  # noqa: S108  # the sandbox's own
+            return [*self._jail(place), *_python("/var/runtime", self._config(place, inside, preload))]
+        own = {"task": str(place.task), "layers": str(place.layers), "temporary": str(place.temporary)}
+        return _python(str(self.runtime), self._config(place, own, preload))
+
+    def _config(self, place: Place, paths: dict[str, str], preload: bool) -> dict[str, Any]:
+        return {
+            **paths,
+            "packages": [str(path) for path in _packages()],
+            "preload": preload,
+            "user": place.user,
+            "nofile": self.limits.files,
+            "file_bytes": self.limits.temporary_bytes,
+            "cpu_seconds": int(self.limits.age_seconds) + 900,
+            # Only a user of its own has a count of its own.
+            "processes": self.limits.processes if place.user is not None else 8 * self.limits.processes,
+            "end_with_parent": self.level is not Level.JAIL,
+            "parent": os.getpid(),
+        }
+
+    def _jail(self, place: Place) -> list[str]:
+        arguments = _walls(place.user)
+        visible = [*_SYSTEM, *map(str, _interpreter()), *map(str, _packages())]
+        arguments += _bound(visible)
+        for hidden in self.hidden:
+            if any(hidden.is_relative_to(Path(path).resolve()) for path in visible):
+                arguments += (
+                    ["--tmpfs", str(hidden)] if hidden.is_dir() else ["--ro-bind", "/dev/null", str(hidden)]
+                )
+        arguments += [*_passable("/etc"), *_passable("/var")]
+        for name in _SETTINGS:
+            arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+        arguments += ["--ro-bind", str(self.runtime / "passwd"), "/etc/passwd"]
+        arguments += ["--ro-bind", str(self.runtime), "/var/runtime"]
+        arguments += ["--ro-bind", str(place.task), "/var/task", "--ro-bind", str(place.layers), "/opt"]
+        if self.ca_bundle is not None:
+            arguments += ["--ro-bind", str(self.ca_bundle), "/etc/strongroom-ca.pem"]
+        arguments += ["--perms", "1777", "--size", str(self.limits.temporary_bytes), "--tmpfs", "/tmp"]  # noqa: S108  # the sandbox's own
+        return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
+
+    def trust(self) -> str | None:
+        """Return where functions find the certificates that the server's own is to be checked with."""
+        if self.ca_bundle is None:
+            return None
+        return "/etc/strongroom-ca.pem" if self.level is Level.JAIL else str(self.ca_bundle)
+
+
+def _walls(user: int | None) -> list[str]:
+    walls = [
+        shutil.which("bwrap") or "bwrap",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--hostname",
+        "function",
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+    ]
+    if user is None:
+        return [
+            *walls,
+            "--unshare-user",
+            "--uid",
+            "1000",
+            "--gid",
+            "1000",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+        ]
+    # With these two alone it becomes its user, and then has none.
+    return [*walls, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--proc", "/proc", "--dev", "/dev"]
+
+
+def _bound(paths: Iterable[str]) -> list[str]:
+    """Return what shows these paths, read-only, and makes the directories above them passable."""
+    arguments: list[str] = []
+    shown: list[Path] = []
+    made: set[Path] = set()
+    for path in map(Path, dict.fromkeys(paths)):
+        if path.is_symlink():
+            arguments += ["--symlink", str(path.readlink()), str(path)]
+        elif path.exists() and not any(path.is_relative_to(other) for other in shown):
+            arguments += [a for above in _above(path) if above not in made for a in _passable(above)]
+            arguments += ["--ro-bind", str(path), str(path)]
+            made.update(_above(path))
+            shown.append(path)
+    return arguments
+
+
+def _above(path: Path) -> list[Path]:
+    return [above for above in reversed(path.parents) if above != Path("/")]
+
+
+def _passable(path: Path | str) -> list[str]:
+    return ["--perms", "0755", "--dir", str(path)]
+
+
+def _python(runtime: str, config: dict[str, Any]) -> list[str]:
+    return [_executable(), "-I", "-S", "-c", _RUN, runtime, json.dumps(config)]
+
+
+def _executable() -> str:
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+@functools.cache
+def _interpreter() -> tuple[Path, ...]:
+    """Return the directories that hold the interpreter and its library."""
+    return tuple(dict.fromkeys(Path(p).resolve() for p in (sys.base_prefix, sys.base_exec_prefix)))
+
+
+@functools.cache
+def _packages() -> tuple[Path, ...]:
+    """Return the directories of the server's packages: boto3, and the drivers that are installed."""
+    names = ("purelib", "platlib")
+    return tuple(dict.fromkeys(Path(sysconfig.get_paths()[name]).resolve() for name in names))
+
+
+def sandbox_level(limits: Limits | None = None) -> tuple[Level, str]:
+    """Return how functions are shut in on this machine, found by trying, and why not better, in words."""
+    user = (limits or Limits()).first_user if os.geteuid() == 0 else None
+    jailed = _try_jail(user)
+    if jailed is None:
+        return Level.JAIL, "functions run in bubblewrap" + (", each with a user of its own" if user else "")
+    if user is None:
+        return Level.NONE, f"{jailed}; and only root can give functions a user of their own"
+    failure = _try([_executable(), "-I", "-S", "-c", _TRIAL, str(user)])
+    if failure is None:
+        return Level.USER, f"functions run as users of their own; {jailed}"
+    return Level.NONE, f"{jailed}; and a user of its own cannot be used: {failure}"
+
+
+def _try_jail(user: int | None) -> str | None:
+    """Return why there is no jail; None when there is."""
+    if shutil.which("bwrap") is None:
+        return "bubblewrap (bwrap) is not installed"
+    arguments = [*_walls(user), *_bound([*_SYSTEM, *map(str, _interpreter())])]
+    arguments += ["--perms", "1777", "--size", "65536", "--tmpfs", "/tmp", "--remount-ro", "/dev"]  # noqa: S108
+    failure = _try([*arguments, _executable(), "-I", "-S", "-c", _TRIAL, "" if user is None else str(user)])
+    return None if failure is None else f"bubblewrap cannot be used here: {failure}"
+
+
+def _try(command: Sequence[str]) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603  # our own words
+            command, env={}, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRIAL_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return type(error).__name__
+    if done.returncode == 0:
+        return None
+    last = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return re.sub(r"[^\x20-\x7e]", "?", last[-1])[:200] if last else f"exit status {done.returncode}"

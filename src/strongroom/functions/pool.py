@@ -1,0 +1,257 @@
+"""The sandboxes of a runner: those at work, those that wait warm for their function, and the spares."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from strongroom.functions.confinement import Confinement
+from strongroom.functions.limits import Limits
+from strongroom.functions.places import Code, Places
+from strongroom.functions.sandbox import Run, Sandbox
+
+__all__ = ["Busy", "Pool"]
+
+T = TypeVar("T")
+
+TICK_SECONDS: Final = 1.0
+PRELOADED: Final = frozenset(
+    ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six", "awscrt")
+)
+"""What spares have imported. Code that brings its own gets a sandbox that has not."""
+
+
+class Busy(Exception):
+    """All sandboxes are at work, or the pool is closed."""
+
+
+class Pool:
+    """At most `limits.sandboxes` at any time. Threads share it.
+
+    One thread of its own starts them all, for the kernel ends a sandbox when the thread that started it ends.
+    It looks after the idle ones too.
+    """
+
+    def __init__(self, open_room: Callable[[], tuple[Places, Confinement]], limits: Limits, log: Any) -> None:
+        self._open_room = open_room
+        self._limits = limits
+        self._log = log
+        self._room: tuple[Places, Confinement] | None = None
+        self._changed = threading.Condition()
+        self._idle: OrderedDict[int, tuple[str, Sandbox]] = OrderedDict()
+        self._spares: list[Sandbox] = []
+        self._alive: set[Sandbox] = set()
+        self._places_taken = 0
+        self._closed = False
+        self._called_at = 0.0
+        self._works: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def warm(self, fingerprint: str, timeout_seconds: float) -> Sandbox | None:
+        """Return a sandbox that has run this function before and is young enough for one more call."""
+        with self._changed:
+            self._called_at = time.monotonic()
+            for key, (of, sandbox) in reversed(self._idle.items()):
+                if of == fingerprint and self._young(sandbox, timeout_seconds):
+                    del self._idle[key]
+                    return sandbox
+        return None
+
+    def cold(
+        self,
+        code: Code,
+        layers: Sequence[Code],
+        load: Callable[[Sandbox, Confinement], None],
+    ) -> Sandbox:
+        """Return a sandbox, new to the world, that has the code and was given to `load`.
+
+        Raises:
+            Busy, CodeError, OSError, StartError: there is none, or it does not start.
+            RotationFault: functions are not run on this machine.
+        """
+        sandbox = self._spare() or self._start(preload=True)
+        try:
+            room = self._opened()
+            own = room[0].fill(sandbox.place, code, layers)
+            if own & PRELOADED:
+                self.discard(sandbox)
+                sandbox = self._start(preload=False)
+                room[0].fill(sandbox.place, code, layers)
+            sandbox.ready()
+            load(sandbox, room[1])
+        except BaseException:
+            self.discard(sandbox)
+            raise
+        self.prepare()
+        return sandbox
+
+    def keep(self, fingerprint: str, sandbox: Sandbox) -> None:
+        """It waits for the next call of its function."""
+        with self._changed:
+            if not self._closed:
+                self._idle[id(sandbox)] = (fingerprint, sandbox)
+                self._changed.notify_all()
+                return
+        self.discard(sandbox)
+
+    def discard(self, sandbox: Sandbox, run: Run | None = None) -> None:
+        """No process of it is left, nor its files; its last words are in `run`."""
+        with self._changed:
+            if sandbox not in self._alive:
+                return
+            self._alive.discard(sandbox)
+        ended = sandbox.end(run)
+        if ended and self._room is not None:
+            self._room[0].give_back(sandbox.place)
+        elif not ended:
+            # Its user and its place stay taken: nobody else may get them.
+            self._log.error("a sandbox could not be ended", place=str(sandbox.place.task.parent))
+        with self._changed:
+            self._places_taken -= 1
+            self._changed.notify_all()
+
+    def prepare(self) -> None:
+        """A spare is being started, where there is none and place for one; returns at once."""
+        with self._changed:
+            self._called_at = time.monotonic()
+        with contextlib.suppress(Busy):
+            self._submit(self._add_spare)
+
+    def close(self) -> None:
+        """No sandbox is left, and none can be had."""
+        with self._changed:
+            self._closed = True
+            thread, self._thread = self._thread, None
+            self._changed.notify_all()
+        if thread is not None:
+            self._works.put(None)
+            thread.join()
+        for sandbox in tuple(self._alive):
+            self.discard(sandbox)
+        if self._room is not None:
+            self._room[0].close()
+
+    def _young(self, sandbox: Sandbox, timeout_seconds: float) -> bool:
+        return time.monotonic() - sandbox.started_at + timeout_seconds <= self._limits.age_seconds
+
+    def _spare(self) -> Sandbox | None:
+        with self._changed:
+            self._called_at = time.monotonic()
+            return self._spares.pop() if self._spares else None
+
+    def _start(self, *, preload: bool) -> Sandbox:
+        self._take_place(self._limits.wait_seconds)
+        return self._on_thread(lambda: self._started(preload=preload))
+
+    def _started(self, *, preload: bool) -> Sandbox:
+        """Runs on the thread. The place among the sandboxes has been taken; it is given back on failure."""
+        try:
+            places, confinement = self._opened()
+            place = places.take()
+            try:
+                sandbox = Sandbox(confinement, place, preload=preload)
+            except BaseException:
+                places.give_back(place)
+                raise
+        except BaseException:
+            with self._changed:
+                self._places_taken -= 1
+                self._changed.notify_all()
+            raise
+        with self._changed:
+            self._alive.add(sandbox)
+        return sandbox
+
+    def _take_place(self, seconds: float) -> None:
+        """There is place for one more; the longest idle one, or a spare, makes it if need be."""
+        ends_at = time.monotonic() + seconds
+        while True:
+            with self._changed:
+                if self._closed:
+                    raise Busy
+                if self._places_taken < self._limits.sandboxes:
+                    self._places_taken += 1
+                    return
+                victim = None
+                if self._idle:
+                    victim = self._idle.popitem(last=False)[1][1]
+                elif self._spares:
+                    victim = self._spares.pop()
+                elif not self._changed.wait(ends_at - time.monotonic()):
+                    raise Busy
+            if victim is not None:
+                self.discard(victim)
+
+    def _opened(self) -> tuple[Places, Confinement]:
+        """Runs on the thread first, and anywhere later."""
+        if self._room is None:
+            self._room = self._open_room()
+        return self._room
+
+    def _add_spare(self) -> None:
+        """Runs on the thread."""
+        with self._changed:
+            if (
+                self._closed
+                or len(self._spares) >= self._limits.spares
+                or self._places_taken >= self._limits.sandboxes
+            ):
+                return
+            self._places_taken += 1
+        sandbox = self._started(preload=True)
+        with self._changed:
+            self._spares.append(sandbox)
+
+    def _look_after(self) -> None:
+        """Runs on the thread: end what has been idle for long, or is too old for another call."""
+        now = time.monotonic()
+        with self._changed:
+            ended = []
+            for key, (_, sandbox) in tuple(self._idle.items()):
+                if now - sandbox.used_at > self._limits.idle_seconds or not self._young(sandbox, 0):
+                    ended.append(self._idle.pop(key)[1])
+            if now - self._called_at > self._limits.spare_seconds:
+                ended += self._spares
+                self._spares.clear()
+        for sandbox in ended:
+            self.discard(sandbox)
+
+    def _on_thread(self, work: Callable[[], T]) -> T:
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._submit(run)
+        return future.result()
+
+    def _submit(self, work: Callable[[], None]) -> None:
+        with self._changed:
+            if self._closed:
+                raise Busy
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="sandboxes", daemon=True)
+                self._thread.start()
+        self._works.put(work)
+
+    def _serve(self) -> None:
+        while True:
+            work: Callable[[], None] | None = self._look_after
+            with contextlib.suppress(queue.Empty):
+                work = self._works.get(timeout=TICK_SECONDS)
+            if work is None:
+                return
+            try:
+                work()
+            except Exception as error:
+                # What was asked for is tried again by the next call, which is told why it fails.
+                self._log.warning("a sandbox could not be prepared", error=str(error))
