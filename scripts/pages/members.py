@@ -20,6 +20,7 @@ from botocore.loaders import Loader
 
 from strongroom.operations.call import Operation
 from strongroom.operations.catalog import CATALOG
+from strongroom.wire.models import OWN_MODELS
 
 RECORD: Final = Path(__file__).parents[2] / "docs" / "compatibility.json"
 UNDECIDED: Final = "UNDECIDED"
@@ -33,8 +34,10 @@ Record = dict[str, dict[str, dict[str, Members]]]
 
 @functools.cache
 def model(service: str) -> Mapping[str, Any]:
-    """Return the installed botocore's model of a service."""
-    loaded: Mapping[str, Any] = Loader().load_service_model(service, "service-2")
+    """Return the installed botocore's model of a service, or that of a service of our own."""
+    loaded: Mapping[str, Any] = Loader(extra_search_paths=[str(OWN_MODELS)]).load_service_model(
+        service, "service-2"
+    )
     return loaded
 
 

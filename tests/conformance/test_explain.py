@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from strongroom.wire.models import OWN_MODELS
 from support.running import STRONGROOM, running
 
 CANARY = "canary-explain-5f1c9a"
@@ -81,3 +82,48 @@ def test_refusals_of_policies_and_of_the_key_are_explained(tmp_path: Path) -> No
     unknown = explained(data_dir, "11111111-2222-4333-8444-555555555555")
     assert unknown.returncode == 1
     assert "No refusal is on record" in unknown.stderr
+
+
+def test_sdks_ask_the_server_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DATA_PATH", str(OWN_MODELS))
+    options = ["--ephemeral", "--workers", "2"]
+    with running(options, tmp_path / "log") as server:
+        server.client("secretsmanager").create_secret(Name="prod/db", SecretString=CANARY)
+        ann = user(server, "ann", None)
+        statement = {"Effect": "Allow", "Action": "strongroom:ExplainDecision", "Resource": "*"}
+        decode = {"Effect": "Allow", "Action": "sts:DecodeAuthorizationMessage", "Resource": "*"}
+        bob = user(server, "bob", {"Version": "2012-10-17", "Statement": [statement, decode]})
+        with pytest.raises(ClientError) as refused:
+            server.client("secretsmanager", credentials=ann).get_secret_value(SecretId="prod/db")
+        request_id = refused.value.response["ResponseMetadata"]["RequestId"]
+
+        (decision,) = server.client("strongroom", credentials=bob).explain_decision(RequestId=request_id)[
+            "Decisions"
+        ]
+        assert decision["Action"] == "secretsmanager:GetSecretValue"
+        assert decision["At"].tzinfo is not None
+        (change,) = decision["Remedies"][0]["Changes"]
+        assert json.loads(change["Statements"][0])["Resource"] == decision["ResourceArn"]
+        text = server.client("sts", credentials=bob).decode_authorization_message(
+            EncodedMessage=decision["EncodedMessage"]
+        )["DecodedMessage"]
+        assert json.loads(text)["context"]["action"] == "secretsmanager:GetSecretValue"
+
+        heard = set()
+        for each in (request_id, "11111111-2222-4333-8444-555555555555"):
+            with pytest.raises(ClientError) as refused:
+                server.client("strongroom", credentials=ann).explain_decision(RequestId=each)
+            heard.add((refused.value.response["Error"]["Code"], refused.value.response["Error"]["Message"]))
+        name = server.client("sts", credentials=ann).get_caller_identity()["Arn"]
+        message = f"User: {name} is not authorized to perform: strongroom:ExplainDecision"
+        assert heard == {("AccessDeniedException", message)}
+        with pytest.raises(ClientError) as refused:
+            server.client("strongroom", credentials=bob).explain_decision(RequestId="x" * 36)
+        assert refused.value.response["Error"]["Code"] == "ValidationException"
+        with pytest.raises(ClientError) as refused:
+            server.client("sts", credentials=bob).decode_authorization_message(EncodedMessage="AQAA")
+        error = refused.value.response["Error"]
+        assert (error["Code"], error["Message"]) == (
+            "InvalidAuthorizationMessageException",
+            "Message is not valid",
+        )

@@ -44,6 +44,8 @@ class Resources(msgspec.Struct, frozen=True, eq=False):
     """Opaque per-process memory of `operations/standing`; None: policies are collected for every decision."""
     keep_decision: Callable[[bytes], None] | None = None
     """Keeps the record of a refused decision (`operations/refusals`); None: none are kept."""
+    find_decisions: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
+    """Returns the records kept of a request id; reads files, so for worker threads. None: none are kept."""
     issuers: IssuerKeys | None = None
     """None: keys of identity providers are not fetched."""
     functions: FunctionRunner | None = None

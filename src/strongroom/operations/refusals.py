@@ -124,6 +124,7 @@ def decision_record(call: Call, refusal: Refusal, explanation: msgspec.Raw | Non
         "region": call.region,
         "account": call.account_id,
         "principal": call.principal.arn,
+        "principal_id": call.principal.principal_id,
         "action": target.action,
         "resource": target.resource,
         "resource_account": target.owner_account,

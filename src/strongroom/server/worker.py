@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from strongroom.operations.authorize import DecisionMemory
@@ -25,7 +26,7 @@ from strongroom.server.settings import Settings
 from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
-from strongroom.trail.decisions import DecisionFile
+from strongroom.trail.decisions import DecisionFile, find_decisions
 from strongroom.trail.segment import SegmentTrail
 from strongroom.wire.models import ServiceModel
 
@@ -87,6 +88,7 @@ class Worker:
             decision_memory=DecisionMemory(),
             standing_memory=StandingMemory(),
             keep_decision=decisions.append,
+            find_decisions=partial(find_decisions, self._room.path),
             issuers=FetchedIssuerKeys(),
         )
         return Pipeline(

@@ -26,9 +26,11 @@ import orjson
 
 from strongroom.errors import SerializationException, ValidationException
 
-__all__ = ["OperationModel", "ServiceModel", "load_service"]
+__all__ = ["OWN_MODELS", "OperationModel", "ServiceModel", "load_service"]
 
 _MODELS: Final = Path(botocore.__file__).with_name("data")
+OWN_MODELS: Final = Path(__file__).with_name("services")
+"""Of services that are no service of AWS: a directory for AWS_DATA_PATH, so that SDKs know them, too."""
 MAX_DEPTH: Final = 32
 SHOWN: Final = 256
 """Characters of a refused value that an error repeats, at most."""
@@ -57,7 +59,7 @@ _DROPPED: Final = object()
 
 
 def load_service(name: str) -> ServiceModel:
-    """Return the compiled model of a service botocore knows, read from the installed package.
+    """Return the compiled model of a service botocore knows, read from the installed package; or of our own.
 
     Of several API versions the newest is taken, as clients do. Read as files: botocore's own loader brings
     half the client along, which a server that starts in a moment has no use for.
@@ -65,7 +67,8 @@ def load_service(name: str) -> ServiceModel:
     Raises:
         FileNotFoundError: botocore has no such service, or keeps its models in another way.
     """
-    versions = sorted((_MODELS / name).iterdir())
+    own = OWN_MODELS / name
+    versions = sorted((own if own.is_dir() else _MODELS / name).iterdir())
     packed = versions[-1] / "service-2.json.gz"
     if packed.is_file():
         return ServiceModel(name, orjson.loads(gzip.decompress(packed.read_bytes())))
@@ -84,7 +87,7 @@ class ServiceModel:
         """`json`, `query` or `rest-json`."""
         self.api_version: str = metadata["apiVersion"]
         self.xml_namespace: str = metadata.get("xmlNamespace", "")
-        self.event_source = f"{metadata['endpointPrefix']}.amazonaws.com"
+        self.event_source: str = metadata.get("eventSource") or f"{metadata['endpointPrefix']}.amazonaws.com"
         self.shapes: Mapping[str, Any] = model["shapes"]
         self.error_shapes: Mapping[str, Mapping[str, Any]] = {
             shape: definition.get("error", {})

@@ -15,7 +15,7 @@ from botocore.loaders import Loader
 from strongroom.audit.event import call_event
 from strongroom.errors import ServiceError
 from strongroom.operations.catalog import CATALOG
-from strongroom.wire.models import OperationModel, ServiceModel, load_service, lowered
+from strongroom.wire.models import OWN_MODELS, OperationModel, ServiceModel, load_service, lowered
 
 CANARY = "canary-f3a9"
 NOT_FOR_RECORDS = {"Plaintext", "CiphertextBlob", "SecretAccessKey", "SessionToken"}
@@ -84,7 +84,9 @@ def recorded(parameters: Mapping[str, Any] | None, elements: Mapping[str, Any] |
 
 @cache
 def definitions(name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = Loader().load_service_model(name, "service-2")["operations"]
+    found: Mapping[str, Any] = Loader(extra_search_paths=[str(OWN_MODELS)]).load_service_model(
+        name, "service-2"
+    )["operations"]
     return found
 
 

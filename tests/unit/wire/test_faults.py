@@ -13,7 +13,9 @@ from strongroom.errors import ServiceError
 from strongroom.wire.faults import encode_fault, fault_of, internal_fault
 from strongroom.wire.models import ServiceModel, load_service
 
-SERVICES = {name: load_service(name) for name in ("secretsmanager", "kms", "iam", "sts", "lambda")}
+SERVICES = {
+    name: load_service(name) for name in ("secretsmanager", "kms", "iam", "sts", "lambda", "strongroom")
+}
 CLASSES = {
     name: each
     for name, each in vars(errors).items()
