@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from strongroom.audit.lookup import EventAttribute
 from strongroom.audit.signer import TrailSigner
 from strongroom.function.records import (
     CodePart,
@@ -383,6 +384,40 @@ class Rotator(Protocol):
     def strategies(self) -> frozenset[Strategy]: ...
 
     def propose(self, material: RotationMaterial, entropy: Entropy) -> SecretDocument:
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some records that were found, newest first."""
+
+    events: Sequence[bytes]
+    position: tuple[int, ...] | None
+    """To go on behind the last of them; None: there are no more."""
+
+
+class EventIndex(Protocol):
+    """Finds records of the trail. Threads share it."""
+
+    def lookup(
+        self,
+        account_id: str,
+        region: str,
+        *,
+        attribute: tuple[EventAttribute, str] | None = None,
+        start: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        after: tuple[int, ...] | None = None,
+        limit: int = 50,
+    ) -> EventPage:
+        """Return records that one account received of one region, from `start` to `end`, both included.
+
+        `after` is the position of an earlier page of the same query: what has come since then neither
+        repeats a record nor hides one. Blocks for some milliseconds.
+
+        Raises:
+            ServiceUnavailableException: the index cannot be read now.
+        """
+        ...
+
+
         """Return the document that is to be the pending version: a new password, or key, or also user name.
 
         Connects to nothing. With alternating users it names the other user.

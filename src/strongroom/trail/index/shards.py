@@ -1,0 +1,156 @@
+"""The files of the index: `live` ones that records are added to, and `packed` ones that never change.
+
+<room>/index/live-<first block>.db              SQLite in WAL mode; the newest one is being written
+<room>/index/packed-<first block>-<last>.db     what several live ones held, in order and without gaps
+
+A packed file stands for every live file whose first block lies in it, so the instant of its renaming is the
+instant the live ones cease to count.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = [
+    "FORMAT",
+    "INDEX",
+    "Shard",
+    "connect",
+    "create",
+    "find_shards",
+    "live_name",
+    "packed_name",
+    "remove",
+]
+
+INDEX: Final = "index"
+FORMAT: Final = 1
+"""Of another one nothing is read: the index is made again."""
+BUSY_MS: Final = 5_000
+WRITER_CACHE_KIB: Final = 48 * 1024
+READER_CACHE_KIB: Final = 2 * 1024
+
+_NAME = re.compile(r"(?:live-([0-9]{12})|packed-([0-9]{12})-([0-9]{12}))\.db")
+_TABLES: Final = """
+CREATE TABLE blocks(id INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
+    count INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE postings(key INTEGER NOT NULL, newest INTEGER NOT NULL, block INTEGER NOT NULL,
+    span INTEGER NOT NULL, mask INTEGER NOT NULL, PRIMARY KEY(key, newest, block)) WITHOUT ROWID;
+CREATE TABLE scopes(account TEXT NOT NULL, region TEXT NOT NULL, PRIMARY KEY(account, region)) WITHOUT ROWID;
+CREATE TABLE positions(slot TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE summary(one INTEGER PRIMARY KEY CHECK(one = 1), records INTEGER NOT NULL,
+    oldest INTEGER NOT NULL, newest INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    path: Path
+    first: int
+    """The number of its first block."""
+    last: int | None
+    """Of a packed one, the number of its last block."""
+
+    @property
+    def packed(self) -> bool:
+        return self.last is not None
+
+
+def live_name(first: int) -> str:
+    return f"live-{first:012}.db"
+
+
+def packed_name(first: int, last: int) -> str:
+    return f"packed-{first:012}-{last:012}.db"
+
+
+def find_shards(directory: Path) -> tuple[list[Shard], list[Shard]]:
+    """Return the shards that count, oldest first, and live ones that do not count any more.
+
+    Raises:
+        OSError: the directory cannot be listed.
+    """
+    found: list[Shard] = []
+    for path in directory.iterdir() if directory.is_dir() else ():
+        name = _NAME.fullmatch(path.name)
+        if name is not None:
+            live, first, last = name.groups()
+            found.append(Shard(path, int(live or first), None if live else int(last)))
+    packed = [shard for shard in found if shard.packed]
+    covered = [
+        shard
+        for shard in found
+        if not shard.packed and any(p.first <= shard.first <= (p.last or 0) for p in packed)
+    ]
+    counting = [shard for shard in found if shard not in covered]
+    return sorted(counting, key=lambda shard: shard.first), covered
+
+
+def connect(shard: Shard) -> sqlite3.Connection:
+    """Return a connection that reads a shard, in autocommit mode. Threads may hand it on.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
+    """
+    # A packed file never changes and may be unlinked while it is read: neither locks nor a log are needed.
+    options = "mode=ro&immutable=1" if shard.packed else "mode=rw"
+    connection = _open(shard.path, options)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def create(path: Path, *, live: bool) -> sqlite3.Connection:
+    """Return a connection that writes a shard, made now when it is not there; autocommit mode.
+
+    Raises:
+        sqlite3.Error: it cannot be made or opened, or is of another format.
+    """
+    path.touch(0o600)
+    connection = _open(path, "mode=rw")
+    try:
+        connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+        connection.execute(f"PRAGMA journal_mode = {'WAL' if live else 'OFF'}")
+        # What a power cut takes away is read from the segments again: positions go with it.
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if live else 'OFF'}")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if not version:
+            connection.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {FORMAT};COMMIT;")
+        elif version != FORMAT:
+            raise sqlite3.DatabaseError(f"the index has format {version}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def remove(shard: Shard) -> None:
+    """The shard's files are gone. Who has it open can go on reading.
+
+    Raises:
+        OSError: they cannot be removed.
+    """
+    for suffix in ("", "-shm", "-wal"):
+        shard.path.with_name(shard.path.name + suffix).unlink(missing_ok=True)
+
+
+def _open(path: Path, options: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        # SECURITY: a damaged or planted schema must not run functions of its own.
+        connection.execute("PRAGMA trusted_schema = OFF")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,254 @@
+"""The follower that makes the index."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from strongroom.ports import Clock
+from strongroom.trail.cursor import FedRecord
+from strongroom.trail.index.blocks import Block, cut_blocks
+from strongroom.trail.index.packing import PACKING, pack
+from strongroom.trail.index.shards import Shard, connect, create, find_shards, live_name, remove
+
+__all__ = ["DEFAULT_RETENTION_DAYS", "Index"]
+
+DEFAULT_RETENTION_DAYS: Final = 90
+"""What LookupEvents answers about at AWS."""
+LIVE_RECORDS: Final = 128 * 1024
+"""The postings of so many, some 15 MB, stay in memory while they are added to in no order."""
+LIVE_SECONDS: Final = 7 * 86_400
+PACKED_LIVES: Final = 8
+"""SQLite attaches ten databases at most."""
+
+
+class Index:
+    """`feed.Follower`. One process and one thread of it at a time; others read meanwhile."""
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock,
+        *,
+        retention_days: int = DEFAULT_RETENTION_DAYS,
+        live_records: int = LIVE_RECORDS,
+    ) -> None:
+        """Go on with the index in `directory`; one that cannot be gone on with is made again.
+
+        Raises:
+            OSError, sqlite3.Error: the directory cannot be written.
+        """
+        self._directory = directory
+        self._clock = clock
+        self._retention = retention_days * 86_400
+        self._live_records = live_records
+        self._connection: sqlite3.Connection | None = None
+        self._positions: dict[str, int] = {}
+        self._packing: threading.Thread | None = None
+        self._failure: Exception | None = None
+        self._records = 0
+        """How many records the live file has, and since when."""
+        self._oldest: int | None = None
+        self._next = 1
+        """The number of the next block."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (directory / PACKING).unlink(missing_ok=True)
+        try:
+            self._open()
+        except sqlite3.DatabaseError:
+            self.reset()
+
+    @property
+    def name(self) -> str:
+        return "index"
+
+    def positions(self) -> Mapping[str, int]:
+        return dict(self._positions)
+
+    def take(self, records: Sequence[FedRecord]) -> None:
+        """As `feed.Follower.take`.
+
+        Raises:
+            OSError, sqlite3.Error: it cannot be written now. A damaged index is made again from then on.
+        """
+        positions = dict(self._positions)
+        events: list[bytes] = []
+        for record in records:
+            if record.number > positions.get(record.slot, 0):
+                positions[record.slot] = record.number
+                events.append(record.event)
+        try:
+            if self._records >= self._live_records or self._is_old():
+                self._roll()
+            self._write(list(cut_blocks(events)), positions)
+        except sqlite3.DatabaseError as error:
+            if not isinstance(error, sqlite3.OperationalError):
+                self.reset()
+            raise
+        self._positions = positions
+
+    def tend(self, *, wait: bool = False) -> None:
+        """Drop what is older than the retention, and pack live files when there are enough of them: on a
+        thread, unless `wait`.
+
+        Raises:
+            OSError, sqlite3.Error: it cannot be done now; also what went wrong on the thread before.
+        """
+        shards, covered = find_shards(self._directory)
+        for shard in covered:
+            remove(shard)
+        if self._packing is not None:
+            if self._packing.is_alive() and not wait:
+                return
+            self._packing.join()
+            self._packing = None
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+        closed = [shard for shard in shards if not shard.packed][:-1]
+        for shard in [*(shard for shard in shards if shard.packed), *closed]:
+            if self._is_past(shard):
+                remove(shard)
+                if shard in closed:
+                    closed.remove(shard)
+        if len(closed) < PACKED_LIVES:
+            return
+        batch = closed[:PACKED_LIVES]
+        following = next(shard.first for shard in shards if shard.first > batch[-1].first)
+        if wait:
+            pack(self._directory, batch, following - 1)
+            return
+        self._packing = threading.Thread(
+            target=self._pack, args=(batch, following - 1), name="index-packing", daemon=True
+        )
+        self._packing.start()
+
+    def reset(self) -> None:
+        """There is nothing in the index, so that it is made again from the first record on.
+
+        Raises:
+            OSError, sqlite3.Error: it cannot be written.
+        """
+        self.close()
+        for path in self._directory.iterdir():
+            path.unlink()
+        self._positions = {}
+        self._open()
+
+    def close(self) -> None:
+        if self._packing is not None:
+            self._packing.join()
+            self._packing = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> None:
+        shards, covered = find_shards(self._directory)
+        for shard in covered:
+            remove(shard)
+        lives = [shard for shard in shards if not shard.packed]
+        if shards and not lives:
+            # Nobody knows how far the packed ones reach.
+            for shard in shards:
+                remove(shard)
+        path = lives[-1].path if lives else self._directory / live_name(1)
+        first = lives[-1].first if lives else 1
+        connection = self._connection = create(path, live=True)
+        self._records, self._oldest = 0, None
+        self._next = max(first, 1 + (connection.execute("SELECT max(id) FROM blocks").fetchone()[0] or 0))
+        summary = connection.execute("SELECT records, oldest FROM summary").fetchone()
+        if summary is not None:
+            self._records, self._oldest = summary
+        self._positions = _load_positions(connection)
+        if not self._positions and len(lives) > 1:
+            # The last owner had begun this one and not come to saying where it begins.
+            before = connect(lives[-2])
+            try:
+                self._positions = _load_positions(before)
+            finally:
+                before.close()
+
+    def _write(self, blocks: list[Block], positions: Mapping[str, int]) -> None:
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - open until `close`
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            numbered = list(enumerate(blocks, self._next))
+            connection.executemany(
+                "INSERT INTO blocks VALUES (?, ?, ?, ?, ?)",
+                [(number, b.oldest, b.newest, b.count, b.data) for number, b in numbered],
+            )
+            # In the order of the tree: each of its pages is looked for once.
+            connection.executemany(
+                "INSERT INTO postings VALUES (?, ?, ?, ?, ?)",
+                sorted(
+                    [
+                        (key, newest, number, span, mask)
+                        for number, block in numbered
+                        for key, newest, span, mask in block.postings
+                    ]
+                ),
+            )
+            connection.executemany(
+                "INSERT OR IGNORE INTO scopes VALUES (?, ?)", {each for b in blocks for each in b.scopes}
+            )
+            connection.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", positions.items())
+            records, oldest = self._records, self._oldest
+            if blocks:
+                records += sum(block.count for block in blocks)
+                newest = max(block.newest for block in blocks)
+                first = min(block.oldest for block in blocks)
+                oldest = first if oldest is None else min(oldest, first)
+                connection.execute(
+                    "INSERT INTO summary VALUES (1, ?, ?, ?) ON CONFLICT DO UPDATE SET records = ?1,"
+                    " oldest = ?2, newest = max(newest, ?3)",
+                    (records, oldest, newest),
+                )
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._next += len(blocks)
+        self._records, self._oldest = records, oldest
+
+    def _roll(self) -> None:
+        """Begin a new live file, which goes on where the last one ends."""
+        assert self._connection is not None  # noqa: S101 - open until `close`
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection = create(self._directory / live_name(self._next), live=True)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", self._positions.items())
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection.close()
+        self._connection, self._records, self._oldest = connection, 0, None
+
+    def _is_old(self) -> bool:
+        return self._oldest is not None and self._oldest < self._clock.now().timestamp() - LIVE_SECONDS
+
+    def _is_past(self, shard: Shard) -> bool:
+        connection = connect(shard)
+        try:
+            newest = connection.execute("SELECT newest FROM summary").fetchone()
+        finally:
+            connection.close()
+        return newest is None or newest[0] < self._clock.now().timestamp() - self._retention
+
+    def _pack(self, shards: Sequence[Shard], last: int) -> None:
+        try:
+            pack(self._directory, shards, last)
+        except Exception as error:
+            # Told by the next `tend`.
+            self._failure = error
+
+
+def _load_positions(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT slot, number FROM positions"))
