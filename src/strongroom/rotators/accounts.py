@@ -28,6 +28,8 @@ CURRENT = "the current version (AWSCURRENT)"
 PENDING = "the pending version (AWSPENDING)"
 PREVIOUS = "the previous version (AWSPREVIOUS)"
 
+_OF_THE_TARGET = frozenset({FaultKind.UNREACHABLE, FaultKind.TLS, FaultKind.FUNCTION, FaultKind.SECRET})
+
 ALREADY = "the target takes the pending credential already"
 
 
@@ -191,7 +193,9 @@ class AccountRotator:
                 yield session
         except RotationFault as fault:
             told = RotationFault if entered or fault.kind is not FaultKind.LOGIN else _LoginRefused
-            raise told(fault.kind, f"{name}: {fault.message}") from fault
+            # Whether the target answers does not depend on whose version is tried first.
+            of_any = fault.kind in _OF_THE_TARGET and name in (CURRENT, PENDING, PREVIOUS)
+            raise told(fault.kind, fault.message if of_any else f"{name}: {fault.message}") from fault
 
     # What is made sure of before
 

@@ -24,7 +24,10 @@ ENTRY_POINTS = "strongroom.rotators"
 
 Create = Callable[[], Rotator]
 
-BUILT_IN: Mapping[str, str] = {}
+BUILT_IN: Mapping[str, str] = {
+    "postgres": "strongroom.rotators.postgresql:postgresql",
+    "aurora-postgresql": "strongroom.rotators.postgresql:postgresql",
+}
 """The function that makes the rotator of each `engine`, as `module:function`."""
 
 
