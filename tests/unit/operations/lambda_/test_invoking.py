@@ -20,8 +20,8 @@ from strongroom.operations.lambda_.code import PART_BYTES, delete_code, load_cod
 from strongroom.operations.lambda_.invoking import invocation_of
 from strongroom.operations.sts.sessions import open_session
 from strongroom.ports import CODE_PARTS, FUNCTION_VERSIONS, LAYER_VERSIONS, ROLES, STORED_CODE, Invocation
-from support.function_room import ENDPOINT, LAMBDA_TRUST, FunctionRoom, zipped
 from support.key_room import NOON, policy
+from support.lambda_room import ENDPOINT, LAMBDA_TRUST, FunctionRoom, zipped
 
 REQUEST_ID = "11111111-2222-4333-8444-555555555555"
 CANARY = "canary-4f1d"

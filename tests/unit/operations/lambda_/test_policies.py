@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from strongroom.function.records import LATEST, FunctionAlias, FunctionPolicy
 from strongroom.operations.lambda_.policies import function_of, may_invoke
 from strongroom.ports import FUNCTION_ALIASES, FUNCTION_POLICIES, FUNCTION_VERSIONS
-from support.function_room import FunctionRoom, service_may_invoke
 from support.key_room import ACCOUNT, OTHER_ACCOUNT
+from support.lambda_room import FunctionRoom, service_may_invoke
 
 SECRET = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:db-AbCdEf"
 
