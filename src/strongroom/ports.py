@@ -35,6 +35,7 @@ from strongroom.names import AccountId, Arn, Region, VersionId
 from strongroom.secret.document import SecretDocument, Strategy
 from strongroom.secret.material import CheckFinding, RotationMaterial
 from strongroom.secret.records import Secret, SecretPolicy, SecretVersion
+from strongroom.secret.runs import RotationDuty, RotationRecord
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -189,6 +190,22 @@ SECRET_POLICIES: Kind[SecretPolicy] = Kind(
 )
 TRAIL_SIGNERS: Kind[TrailSigner] = Kind(
     "trail_signer", TrailSigner, lambda _: "", lambda _: "trail", lambda _: "trail"
+)
+
+ROTATION_DUTIES: Kind[RotationDuty] = Kind(
+    "rotation_duty",
+    RotationDuty,
+    lambda _: "",
+    lambda r: r.secret_arn,
+    # In the order in which they are due.
+    lambda r: f"{r.due_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}/{r.secret_arn}",
+)
+ROTATION_HISTORY: Kind[RotationRecord] = Kind(
+    "rotation_history",
+    RotationRecord,
+    lambda r: r.secret_arn,
+    lambda r: f"{r.ended_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}/{r.version_id}",
+    lambda r: f"{r.ended_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}/{r.version_id}",
 )
 
 FUNCTIONS: Kind[Function] = Kind(
@@ -367,23 +384,6 @@ class Trail(Protocol):
     def close(self) -> None: ...
 
 
-class Rotator(Protocol):
-    """Rotates the credentials of one kind of target. Threads share it; it keeps nothing between calls.
-
-    Every method may be called again for the same version id after a crash at any instant of it, and then
-    comes to the same end. All raise RotationFault for whatever stands in the way, and nothing else on
-    purpose. None returns later than `material.attempt_seconds`, more or less.
-    """
-
-    @property
-    def engines(self) -> frozenset[str]:
-        """The values of the secret's `engine` that it serves."""
-        ...
-
-    @property
-    def strategies(self) -> frozenset[Strategy]: ...
-
-    def propose(self, material: RotationMaterial, entropy: Entropy) -> SecretDocument:
 @dataclass(frozen=True, slots=True)
 class EventPage:
     """Some records that were found, newest first."""
@@ -418,6 +418,23 @@ class EventIndex(Protocol):
         ...
 
 
+class Rotator(Protocol):
+    """Rotates the credentials of one kind of target. Threads share it; it keeps nothing between calls.
+
+    Every method may be called again for the same version id after a crash at any instant of it, and then
+    comes to the same end. All raise RotationFault for whatever stands in the way, and nothing else on
+    purpose. None returns later than `material.attempt_seconds`, more or less.
+    """
+
+    @property
+    def engines(self) -> frozenset[str]:
+        """The values of the secret's `engine` that it serves."""
+        ...
+
+    @property
+    def strategies(self) -> frozenset[Strategy]: ...
+
+    def propose(self, material: RotationMaterial, entropy: Entropy) -> SecretDocument:
         """Return the document that is to be the pending version: a new password, or key, or also user name.
 
         Connects to nothing. With alternating users it names the other user.
@@ -532,6 +549,8 @@ __all__ = [
     "RETIRABLE_GRANTS",
     "ROLES",
     "ROOT_KEY_CHECKS",
+    "ROTATION_DUTIES",
+    "ROTATION_HISTORY",
     "SECRET_POLICIES",
     "STORED_CODE",
     "TRAIL_SIGNERS",

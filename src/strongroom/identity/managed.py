@@ -18,12 +18,13 @@ from strongroom.identity.ids import POLICY_ID_PREFIX
 from strongroom.identity.records import ManagedPolicy, PolicyVersion
 from strongroom.names import AccountId, Arn, policy_arn
 
-__all__ = ["AWS_ACCOUNT", "AWS_MANAGED"]
+__all__ = ["AWS_ACCOUNT", "AWS_MANAGED", "ROTATION_POLICY"]
 
 AWS_ACCOUNT: Final = AccountId("aws")
 """Stands for the account id in ARNs of AWS managed policies."""
 
 _SERVICE_ROLE: Final = "/service-role/"
+_SERVICE_LINKED: Final = "/aws-service-role/"
 
 
 def _allow(
@@ -270,7 +271,38 @@ _POLICIES: Final = (
         _allow("lambda:InvokeFunction"),
         path=_SERVICE_ROLE,
     ),
+    # Ours: AWS rotates its own services' secrets by roles of theirs.
+    _policy(
+        "SecretsManagerRotationServiceRolePolicy",
+        1,
+        "2026-11-25",
+        "2026-11-25",
+        _allow(
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:UpdateSecretVersionStage",
+            resource="arn:*:secretsmanager:*:*:secret:*",
+            sid="RotateSecrets",
+        ),
+        _allow("secretsmanager:GetRandomPassword", sid="MakePasswords"),
+        _allow(
+            "kms:Decrypt",
+            "kms:GenerateDataKey",
+            resource="arn:*:kms:*:*:key/*",
+            sid="UseKeysThroughSecretsManager",
+            condition={
+                "StringLike": {
+                    "kms:EncryptionContext:SecretARN": "arn:*:secretsmanager:*:*:secret:*",
+                    "kms:ViaService": "secretsmanager.*.amazonaws.com",
+                }
+            },
+        ),
+        path=_SERVICE_LINKED,
+    ),
 )
 
+ROTATION_POLICY: Final = policy_arn(AWS_ACCOUNT, _SERVICE_LINKED, "SecretsManagerRotationServiceRolePolicy")
+"""Of the role that rotates without a function (`operations/rotation_role`)."""
 AWS_MANAGED: Final[Mapping[Arn, ManagedPolicy]] = {each.arn: each for each in _POLICIES}
 """By ARN."""

@@ -26,6 +26,11 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     external_role_arn: Arn | None = None
     last_rotated_at: dt.datetime | None = None
     next_rotation_at: dt.datetime | None = None
+    engine: str | None = None
+    """What the value named when RotateSecret found a rotator for it; None: a function rotates."""
+    admin_use: bytes | None = None
+    """Digest of superuser secret and target as they were when somebody who may read both called RotateSecret
+    (`secret.rotation.admin_use`); None: no superuser secret is used."""
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

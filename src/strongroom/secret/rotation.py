@@ -6,23 +6,29 @@ Source: fact sheet rotation sections 1, 2, 3, 5 and 11.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from strongroom.errors import InvalidParameterException, InvalidRequestException
 from strongroom.names import AWSCURRENT, AWSPENDING, Arn, VersionId, is_account_id, is_region, parse_arn
+from strongroom.secret.document import SecretDocument
 from strongroom.secret.records import Rotation, RotationRules, Secret
 from strongroom.secret.schedule import (
     MAX_RATE_DAYS,
+    Rate,
     Schedule,
     automatically_after_days,
     every_days,
+    moment_within,
     next_rotation_date,
     parse_duration,
     parse_schedule,
+    window_ending,
+    windows,
 )
 
 # Recorded (fact sheet rotation section 1).
@@ -49,14 +55,24 @@ NEVER_CONFIGURED: Final = (
     "You can't cancel rotation for this secret because rotation has never been configured for it."
 )
 
+ADMIN: Final = "masterarn"
+"""The member of a secret's JSON that names its superuser secret (section 6)."""
+_TARGET: Final = ("engine", "host", "port", "url", "ssl")
 _FUNCTION: Final = re.compile(r"function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?")
 _ROLE: Final = re.compile(r"role/[\w+=,.@/-]{1,576}", re.ASCII)
 
 
-def configured(secret: Secret, request: Mapping[str, Any], now: dt.datetime) -> Rotation:
+def _none() -> bool:
+    return False
+
+
+def configured(
+    secret: Secret, request: Mapping[str, Any], now: dt.datetime, has_rotator: Callable[[], bool] = _none
+) -> Rotation:
     """Return the rotation of `secret` after RotateSecret with `request`: on, and scheduled from `now`.
 
-    What the request names replaces what is stored; the rest stays.
+    What the request names replaces what is stored; the rest stays. `has_rotator` is asked when no function
+    is named: whether there is a rotator for the secret.
 
     Raises:
         InvalidParameterException: rules that are incomplete, contradictory or out of range; an ARN of the
@@ -78,7 +94,7 @@ def configured(secret: Secret, request: Mapping[str, Any], now: dt.datetime) -> 
     if pending_version(secret) is not None:
         raise InvalidRequestException(NOT_COMPLETE)
     function_arn = function_arn or stored.function_arn
-    if function_arn is None and not managed:
+    if function_arn is None and not managed and not has_rotator():
         raise InvalidRequestException(NO_FUNCTION)
     return Rotation(
         enabled=True,
@@ -87,8 +103,23 @@ def configured(secret: Secret, request: Mapping[str, Any], now: dt.datetime) -> 
         external_metadata=stored.external_metadata if metadata is None else metadata,
         external_role_arn=role or stored.external_role_arn,
         last_rotated_at=stored.last_rotated_at,
-        next_rotation_at=next_date(rules, now),
+        next_rotation_at=_scheduled(stored, rules, request, now),
+        engine=stored.engine,
+        admin_use=stored.admin_use,
     )
+
+
+def _scheduled(
+    stored: Rotation, rules: RotationRules | None, request: Mapping[str, Any], now: dt.datetime
+) -> dt.datetime | None:
+    """Return NextRotationDate after RotateSecret at `now`."""
+    after = next_date(rules, now)
+    before = stored.next_rotation_at
+    if after is None or before is None or request.get("RotateImmediately", True) or before <= now:
+        return after
+    # AWS: without a rotation now, a new rate does not cancel what is scheduled already (section 1).
+    schedule, _ = schedule_of(rules) if rules is not None else (None, None)
+    return min(before, after) if isinstance(schedule, Rate) else after
 
 
 def cancelled(rotation: Rotation | None) -> Rotation:
@@ -157,6 +188,53 @@ def next_date(rules: RotationRules | None, now: dt.datetime) -> dt.datetime | No
         return None
     schedule, duration = schedule_of(rules)
     return next_rotation_date(schedule, duration, now)
+
+
+def turn_of(secret: Secret) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return when the secret is rotated next, and when the window of that closes; None: not by itself.
+
+    The window is the one whose end NextRotationDate shows.
+    """
+    rotation = secret.rotation
+    if (
+        rotation is None
+        or not rotation.enabled
+        or rotation.rules is None
+        or rotation.next_rotation_at is None
+    ):
+        return None
+    schedule, duration = schedule_of(rotation.rules)
+    window = window_ending(schedule, duration, rotation.next_rotation_at)
+    return moment_within(window, secret.arn), window[1]
+
+
+def turn_after(secret: Secret, now: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return the next turn of a secret whose rotation has failed in its window; None without a schedule.
+
+    A schedule in days has a window each day for what is overdue; others keep to their own windows, which
+    may be the only hours in which a target may be touched.
+    """
+    rotation = secret.rotation
+    if rotation is None or not rotation.enabled or rotation.rules is None:
+        return None
+    schedule, duration = schedule_of(rotation.rules)
+    if isinstance(schedule, Rate) and schedule.in_days:
+        schedule = every_days(1)
+    window = next(windows(schedule, duration, now))
+    return moment_within(window, secret.arn), window[1]
+
+
+def admin_use(secret_arn: str, document: SecretDocument) -> bytes | None:
+    """Return what tells whether a superuser secret is used for what it was when RotateSecret was called: a
+    digest of its ARN and of the target. None: the value names no superuser secret.
+
+    SECURITY: whoever may write a secret could otherwise have a superuser's password sent to a host of his
+    own, or have any secret used as a superuser's.
+    """
+    if not document.get(ADMIN):
+        return None
+    named = [str(document.get(field, "")) for field in (ADMIN, *_TARGET)]
+    return hashlib.sha256("\0".join((secret_arn, *named)).encode()).digest()
 
 
 def is_function_arn(text: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ MAX_RATE_DAYS: Final = 1000
 MAX_CRON_GAP_DAYS: Final = 371
 """A year: 53 weeks, so that "the first Monday of January" is once a year in every year."""
 DAY_HOURS: Final = 24
+SECOND: Final = dt.timedelta(seconds=1)
+MAX_SPREAD: Final = dt.timedelta(hours=1)
+"""Over how much of a window rotations are spread at most."""
 
 _INVALID: Final = "The ScheduleExpression {!r} is not valid: {}"
 _INVALID_DURATION: Final = "The Duration {!r} is not valid: {}"
@@ -181,7 +185,32 @@ def windows(schedule: Schedule, duration: int | None, after: dt.datetime) -> Ite
 def next_rotation_date(schedule: Schedule, duration: int | None, after: dt.datetime) -> dt.datetime:
     """Return the last second of the next window: the latest moment of the next rotation."""
     _, close = next(windows(schedule, duration, after))
-    return close - dt.timedelta(seconds=1)
+    return close - SECOND
+
+
+def window_ending(schedule: Schedule, duration: int | None, last_second: dt.datetime) -> Window:
+    """Return the window that `next_rotation_date` gave the end of."""
+    closes = last_second.astimezone(dt.UTC) + SECOND
+    midnight = last_second.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if isinstance(schedule, Cron) or not schedule.in_days:
+        for window in windows(schedule, duration, midnight - SECOND):
+            if window[1] == closes:
+                return window
+            if window[1] > closes:
+                break
+    return midnight, closes
+
+
+def moment_within(window: Window, name: str) -> dt.datetime:
+    """Return when in a window the secret called `name` (its ARN) is rotated: always at the same place of it.
+
+    What many windows open at is spread over their first halves, an hour at most, so that not everything
+    starts at midnight.
+    """
+    opens, closes = window
+    spread = min((closes - opens) / 2, MAX_SPREAD)
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / (1 << 64)
+    return opens + spread * place
 
 
 def automatically_after_days(schedule: Schedule) -> int:

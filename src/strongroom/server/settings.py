@@ -100,3 +100,10 @@ class Settings:
     further_listeners: tuple[FurtherListener, ...] = ()
     metrics: tuple[str, int] | None = None
     """Host and port that metrics are read at; None: they are not given out."""
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where this server answers, as seen from this machine."""
+        everywhere = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not listened on
+        host = everywhere.get(self.host) or (f"[{self.host}]" if ":" in self.host else self.host)
+        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}"

@@ -27,6 +27,7 @@ from strongroom.rootkey import HeldRootKey
 from strongroom.server.keeper import run_keeper
 from strongroom.server.log import open_log
 from strongroom.server.metering import clear_metrics
+from strongroom.server.rotation import run_rotations
 from strongroom.server.settings import Settings, Tls
 from strongroom.server.worker import Worker
 from strongroom.store.room import Room
@@ -71,6 +72,8 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
     log = open_log("supervisor")
     supervisor = os.getpid()
     children = [_Kept("keeper", lambda: run_keeper(room, root_key, supervisor), log)]
+    rotate = partial(run_rotations, settings, room, root_key, models, supervisor)
+    children.append(_Kept("rotation", rotate, log))
     for number, listener in enumerate(settings.further_listeners, 2):
         own = replace(
             settings,

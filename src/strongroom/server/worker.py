@@ -15,8 +15,9 @@ from strongroom.operations.call import Resources
 from strongroom.operations.catalog import CATALOG
 from strongroom.operations.datakeys import KeyMemory
 from strongroom.operations.standing import StandingMemory
-from strongroom.ports import Store
+from strongroom.ports import FunctionRunner, Store
 from strongroom.rootkey import HeldRootKey
+from strongroom.server.drivers import open_functions, open_rotators
 from strongroom.server.issuers import FetchedIssuerKeys
 from strongroom.server.listener import Listener
 from strongroom.server.log import open_log
@@ -50,6 +51,7 @@ class Worker:
         self._parent = os.getpid()
         self._store: Store | None = None
         self._trail: SegmentTrail | None = None
+        self._functions: FunctionRunner | None = None
         self._log: Any = None
         self._ailing = ""
         """Why it is not ready, as last told in the log."""
@@ -75,6 +77,7 @@ class Worker:
             log.error("cannot start", exc_info=error)
             raise
         self._store, self._trail = store, trail
+        self._functions = open_functions(self._settings, log)
         # Calls leave no cycles behind; looking for some after every few of them costs more than it frees.
         gc.set_threshold(*GC_THRESHOLDS)
         self._watch_parent()
@@ -90,6 +93,9 @@ class Worker:
             keep_decision=decisions.append,
             find_decisions=partial(find_decisions, self._room.path),
             issuers=FetchedIssuerKeys(),
+            functions=self._functions,
+            rotators=open_rotators(),
+            endpoint_url=self._settings.endpoint_url,
         )
         return Pipeline(
             models=self._models,
@@ -153,6 +159,8 @@ class Worker:
             self._mending.cancel()
         if self._watch is not None:
             self._watch.cancel()
+        if self._functions is not None:
+            self._functions.close()
         if self._store is not None:
             self._store.close()
         if self._trail is not None:

@@ -19,12 +19,14 @@ from strongroom.names import (
     parse_arn,
     secret_arn,
 )
+from strongroom.operations import rotation_runs
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.resolution import alive, one_secret, present, secret_target
 from strongroom.ports import Entropy, ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import is_marked, mark_for_deletion, recovery_window, restore
 from strongroom.secret.records import Secret
+from strongroom.secret.steps import DELETED
 
 _DELETE = "secretsmanager:DeleteSecret"
 _RESTORE = "secretsmanager:RestoreSecret"
@@ -87,6 +89,7 @@ def delete_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         return {"ARN": secret.arn, "Name": secret.name, "DeletionDate": now}
     marked = mark_for_deletion(secret, now, window)
     unit.save_secret(marked)
+    rotation_runs.forget_duty(unit, secret, now, DELETED)
     propagate(call, unit, marked)
     return {"ARN": marked.arn, "Name": marked.name, "DeletionDate": marked.deletion_at}
 
@@ -102,6 +105,7 @@ def restore_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, 
     if is_marked(secret):
         restored = restore(secret, call.received_at)
         unit.save_secret(restored)
+        rotation_runs.schedule(unit, restored)
         for version in unit.versions(secret.arn):
             unit.record(
                 version_event(
@@ -117,6 +121,7 @@ def erase_secret(unit: WriteUnit, secret: Secret, now: dt.datetime, entropy: Ent
     for version in unit.versions(secret.arn):
         for name in (START_DELETE, END_DELETE):
             unit.record(version_event(name, secret, version.version_id, now, entropy))
+    rotation_runs.erase(unit, secret.arn)
     unit.delete_secret(secret.arn)
 
 

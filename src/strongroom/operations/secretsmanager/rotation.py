@@ -10,15 +10,28 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from strongroom.errors import InvalidParameterException
-from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
-from strongroom.operations.secretsmanager.messages import NO_TOKEN, TOKEN_LENGTH
+from strongroom.errors import InvalidParameterException, ResourceExistsException
+from strongroom.function.references import parse_function_ref
+from strongroom.names import AWSCURRENT, VersionId
+from strongroom.operations.call import AuthorizedCall, Call, Operation, ResourcePolicy, Target, Unit
+from strongroom.operations.datakeys import open_value
+from strongroom.operations.rotation_choice import Choice
+from strongroom.operations.rotation_runs import (
+    begin,
+    forget_duty,
+    known_token,
+    schedule,
+    verify_none_running,
+)
+from strongroom.operations.secretsmanager.messages import NO_TOKEN, TOKEN_LENGTH, token_in_use
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.resolution import one_secret, present, secret_target, writable
-from strongroom.ports import ReadUnit, WriteUnit
+from strongroom.operations.secretsmanager.values import sealed_version
+from strongroom.ports import FUNCTION_POLICIES, ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at
 from strongroom.secret.records import Secret
 from strongroom.secret.rotation import cancelled, configured, is_function_arn, pending_version
+from strongroom.secret.steps import CANCELLED
 
 _ROTATE: Final = "secretsmanager:RotateSecret"
 _CANCEL: Final = "secretsmanager:CancelRotateSecret"
@@ -28,12 +41,18 @@ _INVOKE: Final = "lambda:InvokeFunction"
 def rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
     """Rotation is on, configured as the request says where it says something, and the next date is set.
 
+    Unless RotateImmediately is false, a rotation has begun: AWSPENDING is on the version the token names,
+    which has no value yet. If it is false, that version holds a copy of the current value, to be tested.
+    The same token again changes nothing.
+
     Raises:
         InvalidParameterException: no ClientRequestToken, looked at before the secret; or as
             `secret.rotation.configured`.
         ResourceNotFoundException: no such secret.
+        ResourceExistsException: the token names a version already.
         InvalidRequestException: it is marked or a replica; an earlier rotation is not complete; or no
-            function is named, now or before.
+            function is named, now or before, and there is no rotator for what the value says.
+        AccessDeniedException: there is no such function, or its policy does not let Secrets Manager in.
     Whatever is raised, nothing is stored.
     """
     call, request = authorized.call, authorized.request
@@ -43,13 +62,39 @@ def rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
     if not 32 <= len(token) <= 64:
         raise InvalidParameterException(TOKEN_LENGTH)
     secret = writable(present(authorized.target))
-    rotation = configured(secret, request, call.received_at)
-    secret = _save(call, unit, replace(secret, rotation=rotation))
-    return {"ARN": secret.arn, "Name": secret.name, "VersionId": token}
+    answer = {"ARN": secret.arn, "Name": secret.name, "VersionId": token}
+    if known_token(unit, secret, token):
+        return answer
+    verify_none_running(unit, secret)
+    choice = Choice(call, unit, secret)
+    rotation = configured(secret, request, call.received_at, has_rotator=choice.has_rotator)
+    rotation = choice.applied(rotation)
+    if unit.version(secret.arn, token) is not None:
+        raise ResourceExistsException(token_in_use(token, secret.arn))
+    secret = replace(secret, rotation=rotation)
+    if choice.carried_out:
+        secret = _begun(call, unit, secret, VersionId(token))
+    secret = _save(call, unit, secret)
+    schedule(unit, secret)
+    return answer
+
+
+def _begun(call: Call, unit: WriteUnit, secret: Secret, token: VersionId) -> Secret:
+    """Return the secret with the run begun that the request asks for: a rotation, or a test."""
+    entropy = call.resources.entropy
+    if call.request.get("RotateImmediately", True):
+        return begin(unit, secret, token, call.received_at, entropy)[0]
+    current = unit.version(secret.arn, secret.labels.get(AWSCURRENT, ""))
+    if current is None:
+        # There is nothing to test yet.
+        return secret
+    value = open_value(call, unit, current, region=secret.region, account_id=secret.account_id)
+    unit.save_version(sealed_version(call, unit, secret, token, value))
+    return begin(unit, secret, token, call.received_at, entropy, test_only=True)[0]
 
 
 def cancel_rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
-    """Rotation is off; its configuration and every staging label stay.
+    """Rotation is off, and a rotation under way goes no further; its configuration and every label stay.
 
     The answer names the version of a rotation that was not complete: its AWSPENDING blocks the next one.
 
@@ -60,6 +105,7 @@ def cancel_rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping
     call = authorized.call
     secret = writable(present(authorized.target))
     rotation = cancelled(secret.rotation)
+    forget_duty(unit, secret, call.received_at, CANCELLED)
     if rotation != secret.rotation:
         secret = _save(call, unit, replace(secret, rotation=rotation))
     answer = {"ARN": secret.arn, "Name": secret.name}
@@ -90,8 +136,21 @@ def _rotate_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
         function_arn = target.record.rotation.function_arn
     if function_arn is None or not is_function_arn(function_arn):
         return (target,)
-    # The function's own policy is not known here, so the caller's policies alone decide.
-    return target, Target(action=_INVOKE, resource=function_arn, owner_account=call.account_id)
+    return target, _invocation(call, unit, function_arn)
+
+
+def _invocation(call: Call, unit: ReadUnit, function_arn: str) -> Target:
+    """Return the target of invoking the function, whose own policy counts, too, and which may be absent."""
+    ref = parse_function_ref(function_arn, call.region, call.account_id)
+    if ref is None:
+        return Target(action=_INVOKE, resource=function_arn, owner_account=call.account_id)
+    policy = unit.find(FUNCTION_POLICIES, ref.arn, ref.version_or_alias)
+    return Target(
+        action=_INVOKE,
+        resource=function_arn,
+        owner_account=ref.account_id,
+        resource_policies=() if policy is None else (ResourcePolicy(policy.document),),
+    )
 
 
 ROTATE_SECRET = Operation(

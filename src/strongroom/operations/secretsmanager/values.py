@@ -36,6 +36,7 @@ from strongroom.operations.datakeys import (
     validate_key_access,
 )
 from strongroom.operations.kms.resolution import find_key
+from strongroom.operations.rotation_runs import follow_change, verify_rotation_token
 from strongroom.operations.secretsmanager import messages
 from strongroom.operations.secretsmanager.cross_account import create_replica
 from strongroom.operations.secretsmanager.labels import note_labels
@@ -252,7 +253,8 @@ def put_secret_value(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str
     Sending the same token and value again changes nothing.
 
     Raises:
-        InvalidRequestException: no token, no value, marked for deletion, a replica.
+        InvalidRequestException: no token, no value, marked for deletion, a replica; a RotationToken that was
+            given to nobody for this version.
         InvalidParameterException: token length; both kinds of value.
         ResourceExistsException: the token belongs to a version with another value.
         LimitExceededException: more than 20 labels.
@@ -264,12 +266,15 @@ def put_secret_value(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str
         raise InvalidRequestException(messages.NO_VALUE)
     secret = writable(present(authorized.target))
     note_secret(call, secret)
+    if request.get("RotationToken"):
+        verify_rotation_token(unit, secret, token, request["RotationToken"])
     version = unit.version(secret.arn, token)
     if version is not None:
         _require_same(call, unit, secret, version, value)
     else:
         secret = _with_version(call, unit, secret, token, value, request.get("VersionStages"))
         unit.save_secret(secret)
+        follow_change(unit, secret, call.received_at, call.resources.entropy)
         secret = propagate(call, unit, secret)
     answer: dict[str, Any] = {"ARN": secret.arn, "Name": secret.name, "VersionId": token}
     stages = labels_of(secret.labels, token)
@@ -299,6 +304,30 @@ def _with_version(
     """Save the version and return the secret with its labels moved; the secret itself is not saved yet."""
     labels = after_new_version(secret.labels, version_id, stages)
     note_labels(call, secret.labels, labels)
+    unit.save_version(sealed_version(call, unit, secret, version_id, value, key_actions))
+    rotation = secret.rotation
+    if labels.get(AWSCURRENT) != secret.labels.get(AWSCURRENT):
+        rotation = rescheduled(rotation, call.received_at)
+    return replace(
+        secret,
+        labels=labels,
+        rotation=rotation,
+        last_changed_at=changed_at(secret, call.received_at),
+    )
+
+
+def sealed_version(
+    call: Call,
+    unit: WriteUnit,
+    secret: Secret,
+    version_id: VersionId,
+    value: SecretValue,
+    key_actions: Sequence[str] = ("kms:GenerateDataKey",),
+) -> SecretVersion:
+    """Return the value as a version of the secret, sealed under its key, not saved yet.
+
+    Raises as `seal_value`.
+    """
     sealed = seal_value(
         call,
         unit,
@@ -310,24 +339,13 @@ def _with_version(
         value=value,
         key_actions=key_actions,
     )
-    unit.save_version(
-        SecretVersion(
-            secret_arn=secret.arn,
-            version_id=version_id,
-            created_at=call.received_at,
-            kms_key_arn=sealed.kms_key_arn,
-            envelope=sealed.envelope,
-            default_key=sealed.default_key,
-        )
-    )
-    rotation = secret.rotation
-    if labels.get(AWSCURRENT) != secret.labels.get(AWSCURRENT):
-        rotation = rescheduled(rotation, call.received_at)
-    return replace(
-        secret,
-        labels=labels,
-        rotation=rotation,
-        last_changed_at=changed_at(secret, call.received_at),
+    return SecretVersion(
+        secret_arn=secret.arn,
+        version_id=version_id,
+        created_at=call.received_at,
+        kms_key_arn=sealed.kms_key_arn,
+        envelope=sealed.envelope,
+        default_key=sealed.default_key,
     )
 
 
@@ -380,6 +398,7 @@ def update_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
     if updated != secret:
         updated = replace(updated, last_changed_at=changed_at(secret, call.received_at))
         unit.save_secret(updated)
+        follow_change(unit, updated, call.received_at, call.resources.entropy)
         propagate(call, unit, updated)
     return answer
 

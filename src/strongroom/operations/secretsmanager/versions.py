@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from strongroom.names import AWSCURRENT, StagingLabel, VersionId
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.operations.rotation_runs import follow_change
 from strongroom.operations.secretsmanager.description import midnight
 from strongroom.operations.secretsmanager.labels import note_labels
 from strongroom.operations.secretsmanager.replicas import propagate
@@ -85,6 +86,7 @@ def update_secret_version_stage(authorized: AuthorizedCall, unit: WriteUnit) -> 
             secret, labels=labels, rotation=rotation, last_changed_at=changed_at(secret, call.received_at)
         )
         unit.save_secret(changed)
+        follow_change(unit, changed, call.received_at, call.resources.entropy)
         propagate(call, unit, changed)
         note_labels(call, secret.labels, labels)
     return {"ARN": secret.arn, "Name": secret.name}

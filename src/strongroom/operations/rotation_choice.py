@@ -1,0 +1,128 @@
+"""How RotateSecret finds by what a secret is to be rotated, and makes sure that it can be.
+
+Source: fact sheet rotation sections 1, 6 and 11.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from strongroom.errors import AccessDeniedException, DecryptionFailure, InvalidRequestException, ServiceError
+from strongroom.names import AWSCURRENT
+from strongroom.operations.authorize import allowed, authorize
+from strongroom.operations.call import Call
+from strongroom.operations.datakeys import open_value
+from strongroom.operations.lambda_.policies import may_invoke
+from strongroom.operations.refusals import overlooked
+from strongroom.operations.rotation_role import ROLE_NAME, as_service, kept_role
+from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, way_of
+from strongroom.operations.secretsmanager.resolution import secret_target
+from strongroom.ports import WriteUnit
+from strongroom.secret.document import RotationFault, SecretDocument, parse_document
+from strongroom.secret.records import Rotation, Secret
+from strongroom.secret.rotation import ADMIN, admin_use
+
+__all__ = ["Choice"]
+
+# Recorded (fact sheet rotation section 1).
+CANNOT_INVOKE: Final = (
+    "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "
+    "access to the principal secretsmanager.amazonaws.com."
+)
+# Ours.
+CANNOT_READ: Final = (
+    "Secrets Manager can't rotate this secret without a rotation function, because the role {} can't read "
+    "it: {} Let the role read the secret, or give a RotationLambdaARN."
+)
+ROLE_NAME_TAKEN: Final = (
+    "Secrets Manager can't rotate this secret without a rotation function: a role of your own has the name "
+    f"{ROLE_NAME}. Give that role another name."
+)
+_GET: Final = "secretsmanager:GetSecretValue"
+
+
+class Choice:
+    """The choice for one RotateSecret."""
+
+    def __init__(self, call: Call, unit: WriteUnit, secret: Secret) -> None:
+        self._call = call
+        self._unit = unit
+        self._secret = secret
+        self._rotator: ByRotator | None = None
+        self._document: SecretDocument | None = None
+        self.carried_out = False
+        """Whether a rotation can take place at all: not for managed external secrets."""
+
+    def has_rotator(self) -> bool:
+        """True when there is a rotator for what the current value says; read as the service's own role.
+
+        Raises:
+            InvalidRequestException: the role cannot read it.
+        """
+        if self._call.resources.rotators is None:
+            return False
+        document = self._read()
+        self._rotator = None if document is None else rotator_of(self._call.resources, document)
+        return self._rotator is not None
+
+    def applied(self, rotation: Rotation) -> Rotation:
+        """Return the rotation with what was found noted in it.
+
+        Raises:
+            AccessDeniedException: there is no such function, or Secrets Manager may not invoke it; or the
+                caller may not read the superuser secret, which the rotation is going to use.
+        """
+        way = way_of(self._unit, self._call.resources, replace(self._secret, rotation=rotation))
+        if isinstance(way, ByFunction):
+            if not may_invoke(self._unit, way.arn, self._secret.arn, self._secret.account_id):
+                raise AccessDeniedException(CANNOT_INVOKE)
+            self.carried_out = True
+            return replace(rotation, engine=None, admin_use=None)
+        if way is None:
+            if self._rotator is None:
+                self.has_rotator()
+            way = self._rotator
+        if way is None:
+            return replace(rotation, engine=None, admin_use=None)
+        self.carried_out = True
+        return replace(rotation, engine=way.name, admin_use=self._admin())
+
+    def _admin(self) -> bytes | None:
+        document = self._document if self._document is not None else self._read()
+        admin = None if document is None else document.get(ADMIN)
+        if document is None or not isinstance(admin, str) or not admin:
+            return None
+        # SECURITY: whoever may rotate a secret must not thereby use a superuser secret he may not read.
+        target = secret_target(self._call, self._unit, admin, _GET)
+        authorize(self._call, self._unit, (target,))
+        return admin_use(self._secret.arn, document)
+
+    def _read(self) -> SecretDocument | None:
+        """Return the current value's members; None when it has none."""
+        call, unit, secret = self._call, self._unit, self._secret
+        version = unit.version(secret.arn, secret.labels.get(AWSCURRENT, ""))
+        if version is None:
+            return None
+        role = kept_role(unit, secret.account_id, call.received_at, call.resources.entropy)
+        if role is None:
+            raise InvalidRequestException(ROLE_NAME_TAKEN)
+        service = as_service(call, role)
+        target = secret_target(service, unit, secret.arn, _GET)
+        try:
+            with overlooked(service):
+                if not allowed(service, unit, target).allowed:
+                    raise AccessDeniedException("a policy denies it.")
+                value = open_value(service, unit, version, region=secret.region, account_id=secret.account_id)
+        except (AccessDeniedException, DecryptionFailure) as refusal:
+            raise InvalidRequestException(CANNOT_READ.format(role.arn, _sentence(refusal))) from refusal
+        try:
+            self._document = parse_document(value)
+        except RotationFault:
+            return None
+        return self._document
+
+
+def _sentence(refusal: ServiceError) -> str:
+    return f"{refusal.message.rstrip('.')}."

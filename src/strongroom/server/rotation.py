@@ -1,0 +1,231 @@
+"""The rotator process: the one process of a node that rotates what is due, a few secrets at a time.
+
+It is apart from keeper and workers, so that a driver's crash or a hung target hurts neither the trail nor a
+call. What it was doing when it ended is taken up again where it was recorded last.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final
+
+from strongroom.names import Arn
+from strongroom.operations.authorize import DecisionMemory
+from strongroom.operations.call import Resources
+from strongroom.operations.catalog import CATALOG
+from strongroom.operations.datakeys import KeyMemory
+from strongroom.operations.rotation_runs import Task, due, fail, proceed, release_others, take
+from strongroom.operations.standing import StandingMemory
+from strongroom.ports import Clock, ReadUnit, Store
+from strongroom.rootkey import HeldRootKey
+from strongroom.secret.document import FaultKind, RotationFault
+from strongroom.server.drivers import open_functions, open_rotators
+from strongroom.server.log import open_log
+from strongroom.server.metering import PUBLISH_SECONDS, publish, resident
+from strongroom.server.pipeline import Pipeline
+from strongroom.server.rotation_steps import RotationSteps, event_text
+from strongroom.server.service_calls import ServiceCalls
+from strongroom.server.settings import Settings
+from strongroom.server.world import SystemClock, SystemEntropy, Uuids
+from strongroom.store.room import Room
+from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.decisions import DecisionFile
+from strongroom.trail.segment import SegmentTrail
+from strongroom.wire.models import ServiceModel
+
+__all__ = ["THREADS", "Rotations", "run_rotations"]
+
+THREADS: Final = 8
+"""Secrets that are rotated at once."""
+TICK_SECONDS: Final = 0.02
+HUNG_SECONDS: Final = 1080.0
+"""When a step has certainly outlived every deadline: the lease is about to end."""
+_BUG: Final = "an error of this server's own; its log has more"
+
+
+class Rotations:
+    """Takes up what is due. `tick` is for one thread; the steps run on others."""
+
+    def __init__(
+        self,
+        store: Store,
+        resources: Resources,
+        steps: RotationSteps,
+        clock: Clock,
+        owner: str,
+        log: Any,
+        threads: int = THREADS,
+    ) -> None:
+        self._store = store
+        self._resources = resources
+        self._steps = steps
+        self._clock = clock
+        self._owner = owner
+        self._log = log
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rotation")
+        self._running: dict[Arn, float] = {}
+        """Secrets that are at work on, and since when."""
+        self._gate = threading.Lock()
+        self._seen_mark: int | None = None
+        self._idle_until = 0.0
+        self._stopping = threading.Event()
+        store.write(partial(release_others, owner=owner, now=clock.now())).result()
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    def tick(self) -> None:
+        """What is due is begun, as far as there are threads for it."""
+        with self._gate:
+            free = self._threads - len(self._running)
+        if free <= 0:
+            return
+        found = self._store.read(self._due)
+        for arn in found:
+            with self._gate:
+                if len(self._running) >= self._threads or arn in self._running:
+                    continue
+                self._running[arn] = time.monotonic()
+            self._pool.submit(self._rotate, arn)
+
+    def hung(self) -> Arn | None:
+        """Return a secret whose step has outlived every deadline."""
+        now = time.monotonic()
+        with self._gate:
+            return next((arn for arn, since in self._running.items() if now > since + HUNG_SECONDS), None)
+
+    def finish(self, seconds: float) -> bool:
+        """No further step is begun. True when those under way ended within `seconds`."""
+        self._stopping.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + seconds
+        while self._running and time.monotonic() < deadline:
+            time.sleep(TICK_SECONDS)
+        return not self._running
+
+    def _due(self, unit: ReadUnit) -> list[Arn]:
+        """Return what is due and not begun. As long as nothing was committed and no time has come, nothing
+        is asked of the database."""
+        mark = unit.mark
+        if mark is not None and mark == self._seen_mark and time.monotonic() < self._idle_until:
+            return []
+        now = self._clock.now()
+        found = [each.secret_arn for each in due(unit, now, 2 * self._threads)]
+        waiting = [arn for arn in found if arn not in self._running]
+        self._seen_mark = mark
+        # Times of duties are looked at again after a short while, whatever is committed.
+        self._idle_until = 0.0 if waiting else time.monotonic() + 10 * TICK_SECONDS
+        return waiting
+
+    def _rotate(self, arn: Arn) -> None:
+        try:
+            task = self._write(take, arn, self._owner)
+            while task is not None:
+                if self._stopping.is_set():
+                    return
+                with self._gate:
+                    self._running[arn] = time.monotonic()
+                task = self._one(task)
+        except Exception as error:
+            self._log.error("a rotation was interrupted", secret=arn, exc_info=error)
+            # Its lease stands, so that it does not come again at once, in a circle.
+        finally:
+            with self._gate:
+                self._running.pop(arn, None)
+
+    def _one(self, task: Task) -> Task | None:
+        """Do a step and record how it went; return the next."""
+        try:
+            self._steps.do(task)
+        except RotationFault as fault:
+            self._fail(task, fault)
+            return None
+        except Exception as error:
+            # SECURITY: what an unknown error says may hold a password; its type does not.
+            self._log.error(
+                "bug in a rotation step", secret=task.secret_arn, step=task.step, error=type(error).__name__
+            )
+            self._fail(task, RotationFault(FaultKind.TARGET, f"{type(error).__name__}: {_BUG}"))
+            return None
+        return self._write(proceed, task)
+
+    def _fail(self, task: Task, fault: RotationFault) -> None:
+        told = event_text(task, self._steps.function_arn(task), fault)
+        self._log.error(
+            "rotation failed",
+            secret=task.secret_arn,
+            step=task.step,
+            attempt=task.attempt,
+            reason=fault.message,
+        )
+        self._write(fail, task, fault, told)
+
+    def _write(self, work: Callable[..., Task | None], *arguments: Any) -> Task | None:
+        now = self._clock.now()
+        return self._store.write(lambda unit: work(unit, self._resources, *arguments, now)).result()
+
+
+def run_rotations(
+    settings: Settings, room: Room, root_key: HeldRootKey, models: Mapping[str, ServiceModel], parent: int
+) -> None:
+    """Rotate until SIGTERM, or until the process `parent` has gone. Call in a process of its own."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log = open_log("rotation")
+    store = SqliteStore.open(room.path)
+    trail = SegmentTrail.open(room.trail, role="rotation", sync_every_record=settings.sync_every_record)
+    functions = open_functions(settings, log)
+    resources = Resources(
+        store=store,
+        root_key=root_key,
+        entropy=SystemEntropy(),
+        key_memory=KeyMemory(),
+        decision_memory=DecisionMemory(),
+        standing_memory=StandingMemory(),
+        keep_decision=DecisionFile(room.path, trail.slot).append,
+        functions=functions,
+        rotators=open_rotators(),
+        endpoint_url=settings.endpoint_url,
+    )
+    clock = SystemClock()
+    pipeline = Pipeline(
+        models=models, catalog=CATALOG, store=store, trail=trail, resources=resources, clock=clock, log=log
+    )
+    calls = ServiceCalls(pipeline, resources, clock)
+    steps = RotationSteps(resources, calls, clock)
+    rotations = Rotations(store, resources, steps, clock, Uuids().next(), log)
+    published_at = float("-inf")
+    while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
+        try:
+            rotations.tick()
+        except Exception as error:
+            log.error("cannot look for what is due", exc_info=error)
+            stop.wait(1)
+        hung = rotations.hung()
+        if hung is not None:
+            log.error("a rotation step hangs; starting this process again", secret=hung)
+            os._exit(1)
+        if time.monotonic() >= published_at + PUBLISH_SECONDS:
+            published_at = time.monotonic()
+            publish(room.path, "rotation", [resident("rotation")])
+    drained = rotations.finish(DRAIN_SECONDS)
+    functions.close()
+    calls.close()
+    trail.close()
+    store.close()
+    if not drained:
+        # A step that goes on in a thread would hold the process; what it does is done again.
+        os._exit(0)
+
+
+DRAIN_SECONDS: Final = 10.0
+"""How long steps under way may take when the server stops."""

@@ -1,0 +1,285 @@
+"""Doing one step of a rotation: by a rotator, through calls in the service's role, or by a function.
+
+Source: fact sheet rotation sections 4, 6, 8 and 9.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+import orjson
+
+from strongroom.errors import IntegrityError, ServiceError
+from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, AccountId, Arn, Region, parse_arn
+from strongroom.operations.call import Resources
+from strongroom.operations.lambda_.invoking import invocation_of
+from strongroom.operations.lambda_.policies import function_of, may_invoke
+from strongroom.operations.rotation_role import ROLE_NAME
+from strongroom.operations.rotation_runs import Task
+from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, way_of
+from strongroom.ports import Clock, Invocation, ReadUnit
+from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, parse_document
+from strongroom.secret.material import RotationMaterial
+from strongroom.secret.records import Secret
+from strongroom.secret.rotation import ADMIN, admin_use
+from strongroom.secret.runs import Step
+from strongroom.secret.value import SecretValue
+from strongroom.server.service_calls import CallRefused, NoRole
+from strongroom.server.world import Uuids
+
+__all__ = ["RotationSteps", "event_text"]
+
+ATTEMPT_SECONDS: Final = 30.0
+"""What a rotator may take for a step."""
+SETTING_TAG: Final = "strongroom:rotation:"
+"""Begins tags that say what the official templates' environment says: PASSWORD_LENGTH and so on."""
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}")
+
+
+def event_text(task: Task, function_arn: str | None, fault: RotationFault) -> str:
+    """Return the errorMessage of RotationFailed; for functions AWS's own text (section 5)."""
+    if function_arn is not None:
+        return f"Error when executing lambda {function_arn} during {task.step} step"
+    return f"Error during {task.step} step: {fault.message}"
+
+
+class Calls(Protocol):
+    """Makes calls in the service's role (`server/service_calls`)."""
+
+    def call(
+        self, operation: str, request: Mapping[str, Any], *, account_id: AccountId, region: Region
+    ) -> dict[str, Any]: ...
+
+
+class RotationSteps:
+    """Does steps, each on the thread it is called on."""
+
+    def __init__(self, resources: Resources, calls: Calls, clock: Clock) -> None:
+        self._resources = resources
+        self._calls = calls
+        self._clock = clock
+        self._uuids = Uuids()
+
+    def do(self, task: Task) -> None:
+        """The step is done.
+
+        Raises:
+            RotationFault: it cannot be done now.
+        """
+        way = self._way(task)
+        if isinstance(way, ByFunction):
+            self._invoke(task, way.arn)
+        else:
+            self._rotate(task, way)
+
+    def function_arn(self, task: Task) -> str | None:
+        """Return the function that rotates the task's secret; None: a rotator does."""
+
+        def look(unit: ReadUnit) -> str | None:
+            secret = unit.secret(task.secret_arn)
+            way = None if secret is None else way_of(unit, self._resources, secret)
+            return way.arn if isinstance(way, ByFunction) else None
+
+        return self._resources.store.read(look)
+
+    def _way(self, task: Task) -> ByFunction | ByRotator | None:
+        def look(unit: ReadUnit) -> ByFunction | ByRotator | None:
+            secret = unit.secret(task.secret_arn)
+            return None if secret is None else way_of(unit, self._resources, secret)
+
+        return self._resources.store.read(look)
+
+    # By a function
+
+    def _invoke(self, task: Task, function_arn: Arn) -> None:
+        if self._resources.functions is None:
+            raise RotationFault(FaultKind.FUNCTION, "this server does not run functions")
+        event = orjson.dumps(
+            {
+                "Step": task.step,
+                "SecretId": task.secret_arn,
+                "ClientRequestToken": task.version_id,
+                "RotationToken": task.rotation_token,
+            }
+        )
+        invocation = self._resources.store.read(
+            lambda unit: self._invocation(unit, task, function_arn, event)
+        )
+        result = self._resources.functions.invoke(invocation)
+        if result.function_error is not None:
+            raise RotationFault(FaultKind.FUNCTION, _failure(function_arn, task.step, result.payload))
+
+    def _invocation(self, unit: ReadUnit, task: Task, function_arn: Arn, event: bytes) -> Invocation:
+        function = function_of(unit, function_arn)
+        if function is None:
+            raise RotationFault(FaultKind.FUNCTION, f"there is no function {function_arn}")
+        if not may_invoke(unit, function_arn, task.secret_arn, task.account_id):
+            raise RotationFault(
+                FaultKind.FUNCTION,
+                f"the policy of the function {function_arn} does not let secretsmanager.amazonaws.com in",
+            )
+        try:
+            return invocation_of(
+                unit, self._resources, function, event, self._clock.now(), self._uuids.next()
+            )
+        except (ServiceError, IntegrityError) as refusal:
+            raise RotationFault(FaultKind.FUNCTION, f"the function cannot be run: {refusal}") from refusal
+
+    # By a rotator
+
+    def _rotate(self, task: Task, way: ByRotator | None) -> None:
+        described = self._call(task, "DescribeSecret", SecretId=task.secret_arn)
+        labels = {label: version for version, found in _stages(described) for label in found}
+        settings = {
+            each["Key"].removeprefix(SETTING_TAG): each["Value"]
+            for each in described.get("Tags", ())
+            if each["Key"].startswith(SETTING_TAG)
+        }
+        promoted = labels.get(AWSCURRENT) == task.version_id and not task.test_only
+        current = self._document(task, AWSPREVIOUS if promoted else AWSCURRENT)
+        pending = self._document(task, None)
+        if promoted and current is None:
+            current = pending
+        if current is None:
+            raise RotationFault(FaultKind.SECRET, "the secret has no current value")
+        way = way or rotator_of(self._resources, current)
+        if way is None:
+            raise RotationFault(
+                FaultKind.SECRET, "there is no rotator for the engine in the secret JSON, and no function"
+            )
+        material = RotationMaterial(
+            secret_arn=task.secret_arn,
+            version_id=task.version_id,
+            current=current,
+            strategy=way.strategy,
+            pending=pending,
+            previous=None if promoted else self._document(task, AWSPREVIOUS),
+            admin=self._admin(task, current),
+            settings=settings,
+            attempt_seconds=ATTEMPT_SECONDS,
+        )
+        self._step(task, way, material, labels)
+
+    def _step(self, task: Task, way: ByRotator, material: RotationMaterial, labels: dict[str, str]) -> None:
+        rotator = way.rotator
+        if task.step is not Step.CREATE and material.pending is None:
+            raise RotationFault(FaultKind.SECRET, "the version being made has no value")
+        match task.step:
+            case Step.CREATE:
+                if material.pending is None:
+                    self._create(task, rotator.propose(material, self._resources.entropy))
+            case Step.SET:
+                rotator.set(material)
+            case Step.TEST:
+                rotator.test(material)
+            case Step.FINISH:
+                if labels.get(AWSCURRENT) != task.version_id:
+                    self._promote(task, labels.get(AWSCURRENT))
+                rotator.finish(replace(material, previous=None))
+
+    def _create(self, task: Task, document: SecretDocument) -> None:
+        self._call(
+            task,
+            "PutSecretValue",
+            SecretId=task.secret_arn,
+            ClientRequestToken=task.version_id,
+            SecretString=document.encode(),
+            VersionStages=[AWSPENDING],
+            RotationToken=task.rotation_token,
+        )
+
+    def _promote(self, task: Task, current: str | None) -> None:
+        moved = {"RemoveFromVersionId": current} if current is not None else {}
+        self._call(
+            task,
+            "UpdateSecretVersionStage",
+            SecretId=task.secret_arn,
+            VersionStage=AWSCURRENT,
+            MoveToVersionId=task.version_id,
+            **moved,
+        )
+
+    def _admin(self, task: Task, current: SecretDocument) -> SecretDocument | None:
+        """Return the superuser secret, used as RotateSecret was called for (`secret.rotation.admin_use`)."""
+        named = current.text(ADMIN, "")
+        if not named:
+            return None
+        secret: Secret | None = self._resources.store.read(lambda unit: unit.secret(task.secret_arn))
+        approved = None if secret is None or secret.rotation is None else secret.rotation.admin_use
+        if approved is None or approved != admin_use(task.secret_arn, current):
+            raise RotationFault(
+                FaultKind.SECRET,
+                f"{ADMIN} or the target in the secret JSON has changed since RotateSecret was called; call "
+                "it again, as somebody who may read the superuser secret",
+            )
+        return parse_document(_value(self._call(task, "GetSecretValue", SecretId=named)))
+
+    def _document(self, task: Task, label: str | None) -> SecretDocument | None:
+        """Return the value under a label, or of the version being made; None when there is none."""
+        which = {"VersionId": task.version_id} if label is None else {"VersionStage": label}
+        try:
+            answer = self._calls.call(
+                "GetSecretValue",
+                {"SecretId": task.secret_arn, **which},
+                account_id=task.account_id,
+                region=task.region,
+            )
+        except CallRefused as refusal:
+            if refusal.code == "ResourceNotFoundException":
+                return None
+            raise _refused("GetSecretValue", refusal) from refusal
+        except NoRole as missing:
+            raise _no_role() from missing
+        if label == AWSPREVIOUS:
+            return _or_none(lambda: parse_document(_value(answer)))
+        return parse_document(_value(answer))
+
+    def _call(self, task: Task, operation: str, **request: Any) -> dict[str, Any]:
+        try:
+            return self._calls.call(operation, request, account_id=task.account_id, region=task.region)
+        except CallRefused as refusal:
+            raise _refused(operation, refusal) from refusal
+        except NoRole as missing:
+            raise _no_role() from missing
+
+
+def _stages(described: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    return list(described.get("VersionIdsToStages", {}).items())
+
+
+def _value(answer: dict[str, Any]) -> SecretValue:
+    text = answer.get("SecretString")
+    return SecretValue(text=text) if text is not None else SecretValue(binary=b"binary")
+
+
+def _or_none(work: Callable[[], SecretDocument]) -> SecretDocument | None:
+    try:
+        return work()
+    except RotationFault:
+        return None
+
+
+def _refused(operation: str, refusal: CallRefused) -> RotationFault:
+    return RotationFault(FaultKind.SERVICE, f"{operation} was refused: {refusal.code}: {refusal.message}")
+
+
+def _no_role() -> RotationFault:
+    return RotationFault(
+        FaultKind.SERVICE, f"the role {ROLE_NAME} has gone; call RotateSecret again, which makes it"
+    )
+
+
+def _failure(function_arn: str, step: Step, payload: bytes) -> str:
+    """Return what to say of a function's failure. SECURITY: nothing it said itself but an error's name."""
+    try:
+        told = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        told = None
+    kind = told.get("errorType") if isinstance(told, dict) else None
+    shown = kind if isinstance(kind, str) and _NAME.fullmatch(kind) else "an error"
+    parsed = parse_arn(function_arn)
+    name = function_arn if parsed is None else parsed.resource.split(":")[1]
+    return f"the function {name} ended {step} with {shown}; see 'strongroom function logs {name}'"
