@@ -79,8 +79,8 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     prepared: Any = None
     """What the operation's `prepare` had done on a worker thread; None when it asked for nothing."""
     details: dict[str, Any] = {}
-    """What the handler wants in its audit record beyond the request: `resources` (list of
-    {accountId,type,ARN}), `response_elements` (of a read that gives out something to be known again by,
+    """What the handler wants in its audit record beyond the request: `created` (ARNs of what the call made,
+    where no target names it: see `note_created`), `response_elements` (of a read that gives out something to be known again by,
     without what is secret of it), `additional` (additionalEventData of a call that succeeds),
     `extra_events` (one per secret of a batch: see audit.event). `timed` is set by `operations/authorize`
     when a decision may have looked at the time."""
@@ -93,6 +93,11 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     def __repr__(self) -> str:
         """Say nothing of the request, which may hold a secret value."""
         return f"<Call {self.service} {self.operation} {self.request_id}>"
+
+
+def note_created(call: Call, arn: str) -> None:
+    """Name in the call's audit record what it made, which no target could name before it was there."""
+    call.details.setdefault("created", []).append(arn)
 
 
 class ResourcePolicy(msgspec.Struct, frozen=True):

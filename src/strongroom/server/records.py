@@ -21,6 +21,9 @@ from strongroom.wire.http import HttpRequest
 
 __all__ = ["events_of"]
 
+_PATTERN: Final = frozenset("*?")
+MAX_HOST: Final = 256
+"""Characters kept of a Host header: a name has 253 at most."""
 _GLOBAL_SERVICES: Final = frozenset({"iam"})
 _CLAIMED_KEY = re.compile(r"Credential=([\w-]{1,128})/|[?&]X-Amz-Credential=([\w-]{1,128})%2[Ff]")
 _RESOURCE_TYPES: Final[Mapping[str, str]] = {
@@ -125,26 +128,41 @@ def _records(
     if attempt.caller is None:
         others = set()
     shared = uuids.next() if others else None
+    made = [] if refused or not whole else _made(attempt, own)
+    pointer = {"decisionRecord": attempt.request.request_id}
     for account in [own, *sorted(others)]:
-        if refused and account in attempt.explained_to:
-            additional = {"decisionRecord": attempt.request.request_id}
+        touched = found if account == own else [t for t in found if t.owner_account == account]
         yield call_event(
             user_identity=_identity(attempt) if account == own else _account_of(attempt),
             event_id=uuids.next(),
             recipient_account_id=account,
             resources=_resources(
-                found if account == own else [t for t in found if t.owner_account == account]
+                [(each.owner_account, each.resource) for each in touched] + (made if account == own else [])
             ),
             shared_event_id=shared,
-            additional=additional,
+            additional=pointer if refused and account in attempt.explained_to else additional,
             **members,
         )
+
+
+def _made(attempt: Attempt, own: str) -> list[tuple[str, str]]:
+    """Return owner and ARN of what a successful write has made: targets that were not there before, and what
+    the handler names."""
+    if attempt.call is None or attempt.declared is None or attempt.declared.read_only:
+        return []
+    named = [
+        target.resource
+        for target in attempt.targets
+        if target.record is None and target.owner_account == own and _PATTERN.isdisjoint(target.resource)
+    ]
+    return [(own, arn) for arn in dict.fromkeys([*named, *attempt.call.details.get("created", ())])]
 
 
 def _tls(request: HttpRequest) -> Mapping[str, Any] | None:
     if request.tls_version is None:
         return None
-    return {"tlsVersion": request.tls_version, "clientProvidedHostHeader": request.headers.get("host", "")}
+    host = request.headers.get("host", "")[:MAX_HOST]
+    return {"tlsVersion": request.tls_version, "clientProvidedHostHeader": host}
 
 
 def _region(attempt: Attempt) -> str:
@@ -175,12 +193,12 @@ def _account_of(attempt: Attempt) -> Mapping[str, Any]:
     return {"type": "AWSAccount", "principalId": principal.principal_id, "accountId": principal.account_id}
 
 
-def _resources(targets: Iterable[Target]) -> list[Mapping[str, Any]]:
-    """Return the things a call touched, as the record names them."""
+def _resources(owned: Iterable[tuple[str, str]]) -> list[Mapping[str, Any]]:
+    """Return the things a call touched, given by owner and ARN, as the record names them."""
     return [
-        {"accountId": target.owner_account, "type": kind, "ARN": target.resource}
-        for target in targets
-        if (kind := _resource_type(target.resource)) is not None
+        {"accountId": owner, "type": kind, "ARN": arn}
+        for owner, arn in owned
+        if (kind := _resource_type(arn)) is not None
     ]
 
 

@@ -26,7 +26,7 @@ from strongroom.names import Arn, kms_alias_arn
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.paging import page_members, page_size, parse_marker
-from strongroom.operations.kms.resolution import find_key, key_target, managed, named_key, note_key
+from strongroom.operations.kms.resolution import find_key, key_target, managed, named_key
 from strongroom.ports import ALIASES, KMS_KEYS, ReadUnit, WriteUnit, account_region
 
 MAXIMUM_ALIASES_OF_A_KEY: Final = 50
@@ -95,7 +95,7 @@ def create_alias(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     """
     call = authorized.call
     name_target, target = authorized.targets
-    key = note_key(call, managed(target))
+    key = managed(target)
     if _aliased_key(call, unit) is not None:
         raise AlreadyExistsException(messages.alias_exists(name_target.resource))
     states.verify_not_pending_deletion(key)
@@ -122,7 +122,7 @@ def update_alias(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     """
     call = authorized.call
     name_target, target = authorized.targets[:2]
-    key = note_key(call, managed(target))
+    key = managed(target)
     left, alias = _existing(call, unit, name_target)
     states.verify_not_pending_deletion(key)
     if (key_type(left.spec), left.usage) != (key_type(key.spec), key.usage):
@@ -141,7 +141,6 @@ def delete_alias(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     """
     call = authorized.call
     key, alias = _existing(call, unit, authorized.targets[0])
-    note_key(call, key)
     unit.save(KMS_KEYS, _without_alias(key, alias.alias_name))
     unit.delete(ALIASES, account_region(call.account_id, call.region), alias.alias_name)
 

@@ -39,7 +39,7 @@ from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, 
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.grantees import grantees_of, pinned_grantee, shown_grantee
 from strongroom.operations.kms.paging import page_members, page_size, parse_marker
-from strongroom.operations.kms.resolution import named_key, note_key, on_key, present, without_resource
+from strongroom.operations.kms.resolution import named_key, on_key, present, without_resource
 from strongroom.operations.refusals import note_unreachable
 from strongroom.ports import GRANTS, KMS_KEYS, RETIRABLE_GRANTS, ReadUnit, WriteUnit, account_region
 
@@ -93,7 +93,7 @@ def create_grant(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, An
         DryRunOperationException: DryRun of what would have succeeded.
     """
     call, request = authorized.call, authorized.request
-    key = note_key(call, present(authorized.target))
+    key = present(authorized.target)
     states.verify_usable(key)
     verify_grant_tokens(request)
     wanted = _wanted(call, unit, key)
@@ -205,7 +205,7 @@ def forget_retirement(unit: WriteUnit, key: KmsKey, grant: Grant) -> None:
 def list_grants(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
     """Return a key's grants, or those of one grantee, or one."""
     request = authorized.request
-    key = note_key(authorized.call, present(authorized.target))
+    key = present(authorized.target)
     size, after = page_size(request, 50, 100), parse_marker(request)
     prefix, grant_id = "", request.get("GrantId")
     if "GranteeServicePrincipal" in request:
@@ -311,7 +311,7 @@ def retire_grant(authorized: AuthorizedCall, unit: WriteUnit) -> None:
         AccessDeniedException: policies allow it, but the grant does not name the caller.
     """
     call, target = authorized.call, authorized.target
-    key = note_key(call, present(target))
+    key = present(target)
     if not target.grants:
         message = messages.not_entitled(call.principal.arn, target.action, key.arn)
         note_unreachable(call, target, message, NOT_NAMED)
@@ -328,7 +328,7 @@ def revoke_grant(authorized: AuthorizedCall, unit: WriteUnit) -> None:
         NotFoundException: no such key, or no such grant on it.
     """
     request = authorized.request
-    key = note_key(authorized.call, present(authorized.target))
+    key = present(authorized.target)
     if not is_grant_id(request["GrantId"]):
         raise InvalidGrantIdException(messages.INVALID_GRANT_ID)
     grant = _existing(unit, key, request["GrantId"])

@@ -35,7 +35,7 @@ from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, 
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.custody import save_key
 from strongroom.operations.kms.material import KeyMaterialDamage, seal_material
-from strongroom.operations.kms.resolution import managed, note_key, on_key
+from strongroom.operations.kms.resolution import managed, on_key
 from strongroom.ports import ReadUnit, RootKey, WriteUnit
 
 TOKEN_PURPOSE: Final = "kms-import-token"
@@ -104,7 +104,7 @@ def _verify_wrapping(request: Mapping[str, Any]) -> None:
 
 def _importable(authorized: AuthorizedCall) -> KmsKey:
     """Return the target's key, whose material comes from outside."""
-    key = note_key(authorized.call, managed(authorized.target))
+    key = managed(authorized.target)
     if key.origin != states.EXTERNAL:
         raise UnsupportedOperationException(messages.wrong_origin(key.arn, key.origin))
     states.verify_not_pending_deletion(key)

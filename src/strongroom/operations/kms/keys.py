@@ -26,13 +26,13 @@ from strongroom.keys.specs import (
     is_key_pair,
 )
 from strongroom.names import Region, kms_key_arn
-from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit, note_created
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.custody import save_key
 from strongroom.operations.kms.material import new_key
 from strongroom.operations.kms.paging import page_members, page_size, parse_marker
 from strongroom.operations.kms.policies import with_policy
-from strongroom.operations.kms.resolution import managed, note_key, on_key, present, without_resource
+from strongroom.operations.kms.resolution import managed, on_key, present, without_resource
 from strongroom.operations.kms.rotation import expiration_model
 from strongroom.operations.kms.tags import tag_context, tagged
 from strongroom.ports import KMS_KEYS, ReadUnit, WriteUnit, account_region
@@ -146,7 +146,8 @@ def create_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]
     if policy is not None:
         bypass = bool(request.get("BypassPolicyLockoutSafetyCheck"))
         key = with_policy(call, unit, key, policy, bypass=bypass)
-    unit.save(KMS_KEYS, note_key(call, key))
+    unit.save(KMS_KEYS, key)
+    note_created(call, key.arn)
     return {"KeyMetadata": key_metadata(key)}
 
 
@@ -188,7 +189,7 @@ def _private_key(call: Call, spec: str) -> PrivateKeyHandle | None:
 
 
 def describe_key(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    return {"KeyMetadata": key_metadata(note_key(authorized.call, present(authorized.target)))}
+    return {"KeyMetadata": key_metadata(present(authorized.target))}
 
 
 def list_keys(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
@@ -220,7 +221,7 @@ def disable_key(authorized: AuthorizedCall, unit: WriteUnit) -> None:
 
 
 def update_key_description(authorized: AuthorizedCall, unit: WriteUnit) -> None:
-    key = note_key(authorized.call, managed(authorized.target))
+    key = managed(authorized.target)
     states.verify_not_pending_deletion(key)
     unit.save(KMS_KEYS, msgspec.structs.replace(key, description=authorized.request["Description"]))
 
@@ -238,7 +239,7 @@ def schedule_key_deletion(authorized: AuthorizedCall, unit: WriteUnit) -> Mappin
         raise ValidationException(_window_text("greater", states.MINIMUM_PENDING_WINDOW_DAYS, days))
     if days > states.MAXIMUM_PENDING_WINDOW_DAYS:
         raise ValidationException(_window_text("less", states.MAXIMUM_PENDING_WINDOW_DAYS, days))
-    key = note_key(call, managed(authorized.target))
+    key = managed(authorized.target)
     states.verify_not_pending_deletion(key)
     if key.replica_regions and key.primary_region == key.region:
         # The window begins when the last replica has gone.
@@ -257,7 +258,7 @@ def schedule_key_deletion(authorized: AuthorizedCall, unit: WriteUnit) -> Mappin
 
 def cancel_key_deletion(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
     """Keep the key; it stays out of use (Disabled) until EnableKey, or until its material is imported."""
-    key = note_key(authorized.call, managed(authorized.target))
+    key = managed(authorized.target)
     states.verify_pending_deletion(key)
     kept = msgspec.structs.replace(key, state=states.DISABLED, deletion_at=None, pending_window_days=None)
     save_key(unit, states.settled(kept) if key.origin == states.EXTERNAL else kept)
@@ -265,7 +266,7 @@ def cancel_key_deletion(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[
 
 
 def _set_state(authorized: AuthorizedCall, unit: WriteUnit, state: str) -> None:
-    key = note_key(authorized.call, managed(authorized.target))
+    key = managed(authorized.target)
     states.verify_not_pending_deletion(key)
     states.verify_imported(key)
     if key.state != state:

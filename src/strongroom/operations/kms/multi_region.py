@@ -22,7 +22,7 @@ from strongroom.keys.policies import default_key_policy
 from strongroom.keys.records import KmsKey
 from strongroom.keys.reference import KeyRef
 from strongroom.names import Region, is_region, kms_key_arn, partition_of
-from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit, note_created
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.custody import material_for, related_keys, save_key, verify_primary
 from strongroom.operations.kms.keys import key_metadata
@@ -33,7 +33,6 @@ from strongroom.operations.kms.resolution import (
     key_target,
     managed,
     named_key,
-    note_key,
     present,
 )
 from strongroom.operations.kms.tags import tag_context, tagged
@@ -80,7 +79,7 @@ def replicate_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         TagException, LimitExceededException, MalformedPolicyDocumentException: see tags and policies.
     """
     call, request = authorized.call, authorized.request
-    key = note_key(call, managed(authorized.target))
+    key = managed(authorized.target)
     _verify_multi_region(key)
     verify_primary(key)
     states.verify_usable(key)
@@ -110,7 +109,8 @@ def replicate_key(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         replica = with_policy(call, unit, replica, request["Policy"], bypass=bypass)
     root_key = call.resources.root_key
     materials = tuple([material_for(root_key, key, each, replica) for each in key.materials])
-    replica = note_key(call, replace(replica, materials=materials))
+    replica = replace(replica, materials=materials)
+    note_created(call, replica.arn)
     save_key(unit, replica)
     for related in (key, *related_keys(unit, key)):
         save_key(unit, replace(related, replica_regions=replica.replica_regions))
@@ -147,8 +147,8 @@ def update_primary_region(authorized: AuthorizedCall, unit: WriteUnit) -> None:
         ValidationException: no such region, or the key's own.
         NotFoundException: there is no replica in that region.
     """
-    call, request = authorized.call, authorized.request
-    key = note_key(call, managed(authorized.target))
+    request = authorized.request
+    key = managed(authorized.target)
     _verify_multi_region(key)
     verify_primary(key)
     states.verify_usable(key)

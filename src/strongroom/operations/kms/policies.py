@@ -23,7 +23,6 @@ from strongroom.operations.kms.resolution import (
     key_target,
     managed,
     named_key,
-    note_key,
     on_key,
     present,
 )
@@ -98,14 +97,14 @@ def _put_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
 def put_key_policy(authorized: AuthorizedCall, unit: WriteUnit) -> None:
     call, request = authorized.call, authorized.request
     _verify_name(request)
-    key = note_key(call, managed(authorized.target))
+    key = managed(authorized.target)
     bypass = bool(request.get("BypassPolicyLockoutSafetyCheck"))
     unit.save(KMS_KEYS, with_policy(call, unit, key, request["Policy"], bypass=bypass))
 
 
 def get_key_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
     _verify_name(authorized.request)
-    key = note_key(authorized.call, present(authorized.target))
+    key = present(authorized.target)
     return {"Policy": written_policy(unit, key), "PolicyName": POLICY_NAME}
 
 
@@ -115,7 +114,7 @@ def written_policy(unit: ReadUnit, key: KmsKey) -> str:
 
 
 def list_key_policies(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    note_key(authorized.call, present(authorized.target))
+    present(authorized.target)
     return {"PolicyNames": [POLICY_NAME], "Truncated": False}
 
 

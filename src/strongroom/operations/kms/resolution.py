@@ -204,10 +204,3 @@ def managed(target: Target) -> KmsKey:
     if key.manager == "AWS":
         raise UnsupportedOperationException(messages.AWS_MANAGED_KEY)
     return key
-
-
-def note_key(call: Call, key: KmsKey) -> KmsKey:
-    """Name the key in the call's audit record and return it."""
-    entry = {"accountId": key.account_id, "type": "AWS::KMS::Key", "ARN": key.arn}
-    call.details.setdefault("resources", []).append(entry)
-    return key

@@ -24,7 +24,7 @@ from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, 
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.custody import add_material, new_material, save_key, verify_primary
 from strongroom.operations.kms.paging import page_members, page_size, parse_marker
-from strongroom.operations.kms.resolution import managed, note_key, on_key, present
+from strongroom.operations.kms.resolution import managed, on_key, present
 from strongroom.ports import KMS_KEYS, ReadUnit, WriteUnit, account_region
 
 DEFAULT_PERIOD_DAYS: Final = 365
@@ -61,7 +61,7 @@ def disable_key_rotation(authorized: AuthorizedCall, unit: WriteUnit) -> None:
 
 def _rotatable(authorized: AuthorizedCall) -> KmsKey:
     """Return the target's key, whose automatic rotation may be set now."""
-    key = note_key(authorized.call, managed(authorized.target))
+    key = managed(authorized.target)
     if key.spec != SYMMETRIC:
         raise UnsupportedOperationException
     if key.origin != "AWS_KMS":
@@ -75,7 +75,7 @@ def _rotatable(authorized: AuthorizedCall) -> KmsKey:
 
 def get_key_rotation_status(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
     """Return whether and when the key is rotated; that of a replica key is its primary's."""
-    key = note_key(authorized.call, present(authorized.target))
+    key = present(authorized.target)
     if key.state == states.PENDING_IMPORT:
         raise UnsupportedOperationException(messages.wrong_origin(key.arn, key.origin))
     source = key
@@ -101,7 +101,7 @@ def rotate_key_on_demand(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping
         LimitExceededException: it was rotated on demand 25 times.
     """
     call = authorized.call
-    key = note_key(call, managed(authorized.target))
+    key = managed(authorized.target)
     if key.spec != SYMMETRIC:
         raise UnsupportedOperationException
     verify_primary(key)
@@ -124,7 +124,7 @@ def rotate_key_on_demand(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping
 def list_key_rotations(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
     """Return the rotations done, oldest first; with ALL_KEY_MATERIAL also the first and the waiting one."""
     request = authorized.request
-    key = note_key(authorized.call, present(authorized.target))
+    key = present(authorized.target)
     if key.spec != SYMMETRIC:
         raise UnsupportedOperationException
     every = request.get("IncludeKeyMaterial") == "ALL_KEY_MATERIAL"

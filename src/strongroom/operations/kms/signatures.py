@@ -19,7 +19,7 @@ from strongroom.operations.call import AuthorizedCall, Call, Operation, Resource
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.grants import verify_grant_tokens
 from strongroom.operations.kms.material import private_key
-from strongroom.operations.kms.resolution import named_key, note_key, on_key, present
+from strongroom.operations.kms.resolution import named_key, on_key, present
 from strongroom.operations.kms.slow_work import Prepared, done, slow_work
 from strongroom.operations.kms.usage import stop_dry_run, usable_key, verify_algorithm
 from strongroom.ports import ReadUnit
@@ -98,7 +98,7 @@ def get_public_key(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, A
     Raises:
         UnsupportedOperationException: a symmetric or HMAC key.
     """
-    key = note_key(authorized.call, present(authorized.target))
+    key = present(authorized.target)
     states.verify_usable(key)
     verify_grant_tokens(authorized.request)
     if not is_key_pair(key.spec):

@@ -12,7 +12,7 @@ from strongroom.keys import states
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.paging import page_members, page_size, parse_marker
-from strongroom.operations.kms.resolution import managed, named_key, note_key, on_key, present
+from strongroom.operations.kms.resolution import managed, named_key, on_key, present
 from strongroom.ports import KMS_KEYS, ReadUnit, WriteUnit
 
 MAXIMUM_TAGS: Final = 50
@@ -59,14 +59,14 @@ def _untag_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
 
 
 def tag_resource(authorized: AuthorizedCall, unit: WriteUnit) -> None:
-    key = note_key(authorized.call, managed(authorized.target))
+    key = managed(authorized.target)
     states.verify_not_pending_deletion(key)
     tags = tagged(key.tags, authorized.request["Tags"])
     unit.save(KMS_KEYS, msgspec.structs.replace(key, tags=tags))
 
 
 def untag_resource(authorized: AuthorizedCall, unit: WriteUnit) -> None:
-    key = note_key(authorized.call, managed(authorized.target))
+    key = managed(authorized.target)
     states.verify_not_pending_deletion(key)
     gone = set(authorized.request["TagKeys"])
     tags = {name: value for name, value in key.tags.items() if name not in gone}
@@ -74,7 +74,7 @@ def untag_resource(authorized: AuthorizedCall, unit: WriteUnit) -> None:
 
 
 def list_resource_tags(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
-    key = note_key(authorized.call, present(authorized.target))
+    key = present(authorized.target)
     size = page_size(authorized.request, 50, 50)
     after = parse_marker(authorized.request)
     rows = sorted(tag for tag in key.tags.items() if tag[0] > after)

@@ -21,7 +21,7 @@ from strongroom.keys.specs import SYMMETRIC, algorithms
 from strongroom.operations.call import AuthorizedCall, Target
 from strongroom.operations.kms import messages
 from strongroom.operations.kms.grants import verify_grant_tokens
-from strongroom.operations.kms.resolution import note_key, present
+from strongroom.operations.kms.resolution import present
 
 MAXIMUM_CONTEXT_BYTES: Final = 8192
 
@@ -35,7 +35,7 @@ def usable_key(authorized: AuthorizedCall, target: Target, usage: str) -> KmsKey
         InvalidKeyUsageException: it is for something else.
         InvalidGrantTokenException: a grant token this service does not give out.
     """
-    key = note_key(authorized.call, present(target))
+    key = present(target)
     states.verify_usable(key)
     if key.usage != usage:
         raise InvalidKeyUsageException(messages.wrong_usage(key.arn, key.usage, authorized.call.operation))

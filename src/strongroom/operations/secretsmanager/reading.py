@@ -17,7 +17,7 @@ from strongroom.operations.call import Again, AuthorizedCall, Call, Operation, R
 from strongroom.operations.datakeys import open_value, permitted_opening
 from strongroom.operations.secretsmanager import messages
 from strongroom.operations.secretsmanager.listing import secrets_page
-from strongroom.operations.secretsmanager.resolution import alive, note_secret, present, secret_target
+from strongroom.operations.secretsmanager.resolution import alive, present, secret_target
 from strongroom.ports import ReadUnit
 from strongroom.secret.filters import compile_filters
 from strongroom.secret.lifecycle import is_marked
@@ -78,7 +78,6 @@ def _version_read(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 def _read_value(
     call: Call, unit: ReadUnit, secret: Secret, version_id: str | None, stage: str | None
 ) -> dict[str, Any]:
-    note_secret(call, secret)
     version = _wanted_version(unit, secret, version_id, stage)
     value = open_value(call, unit, version, region=secret.region, account_id=secret.account_id)
     _note_read(call.resources, secret, version, call.received_at)

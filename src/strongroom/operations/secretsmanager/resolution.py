@@ -19,7 +19,7 @@ from strongroom.ports import SECRET_POLICIES, ReadUnit
 from strongroom.secret.records import Secret
 from strongroom.secret.reference import SecretRef, parse_secret_ref
 
-__all__ = ["alive", "find_secret", "note_secret", "one_secret", "present", "secret_target", "writable"]
+__all__ = ["alive", "find_secret", "one_secret", "present", "secret_target", "writable"]
 
 
 def find_secret(call: Call, unit: ReadUnit, secret_id: str) -> Secret | None:
@@ -120,9 +120,3 @@ def writable(secret: Secret) -> Secret:
     if secret.replica_of is not None or secret.cross_account_primary is not None:
         raise InvalidRequestException(REPLICA_WRITE)
     return secret
-
-
-def note_secret(call: Call, secret: Secret) -> None:
-    """Name the secret in the call's audit record."""
-    entry = {"accountId": secret.account_id, "type": "AWS::SecretsManager::Secret", "ARN": secret.arn}
-    call.details.setdefault("resources", []).append(entry)

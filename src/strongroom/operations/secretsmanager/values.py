@@ -28,7 +28,7 @@ from strongroom.names import (
     VersionId,
     secret_arn,
 )
-from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit, note_created
 from strongroom.operations.datakeys import (
     open_value,
     reseal,
@@ -47,7 +47,6 @@ from strongroom.operations.secretsmanager.replication import (
     replication_status,
 )
 from strongroom.operations.secretsmanager.resolution import (
-    note_secret,
     present,
     secret_target,
     writable,
@@ -206,7 +205,7 @@ def create_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         # AWS: the dates of a new secret and of its first version are one and the same.
         secret = replace(_with_version(call, unit, secret, token, value, None), last_changed_at=now)
     unit.save_secret(secret)
-    note_secret(call, secret)
+    note_created(call, secret.arn)
     answer: dict[str, Any] = {"ARN": secret.arn, "Name": secret.name}
     if value is not None:
         answer["VersionId"] = token
@@ -265,7 +264,6 @@ def put_secret_value(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str
     if value is None:
         raise InvalidRequestException(messages.NO_VALUE)
     secret = writable(present(authorized.target))
-    note_secret(call, secret)
     if request.get("RotationToken"):
         verify_rotation_token(unit, secret, token, request["RotationToken"])
     version = unit.version(secret.arn, token)
@@ -378,7 +376,6 @@ def update_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
     token = sent_token(request)
     value = sent_value(request)
     secret = writable(present(authorized.target))
-    note_secret(call, secret)
     updated = secret
     if "Description" in request:
         updated = replace(updated, description=request["Description"] or None)

@@ -20,7 +20,6 @@ from strongroom.errors import (
     ValidationException,
 )
 from strongroom.names import Region
-from strongroom.operations.authorize import authorize
 from strongroom.operations.kms import keys
 from strongroom.ports import KMS_KEYS, account_region
 from support.key_room import (
@@ -428,12 +427,3 @@ def test_a_marker_not_given_out_is_refused(room: KeyRoom, marker: str) -> None:
     with pytest.raises(InvalidMarkerException) as refused:
         room.run(keys.LIST_KEYS, {"Marker": marker})
     assert refused.value.message == "The specified marker is not valid."
-
-
-def test_calls_name_the_key_for_the_audit_record(room: KeyRoom, key_id: str) -> None:
-    call = room.call("DescribeKey", {"KeyId": key_id})
-    targets = keys.DESCRIBE_KEY.targets(call, room.unit)
-    keys.DESCRIBE_KEY.handle(authorize(call, room.unit, targets), room.unit)
-    assert call.details["resources"] == [
-        {"accountId": ACCOUNT, "type": "AWS::KMS::Key", "ARN": arn_of(key_id)}
-    ]
