@@ -179,6 +179,15 @@ def serve(
             help="Believe X-Forwarded-For, X-Forwarded-Proto and Forwarded of these peers; may be repeated.",
         ),
     ] = None,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="STRONGROOM_SINK",
+            metavar="ADDRESS",
+            help="Send the audit trail on: file:, stdout:, syslog+tls:, https:, s3: (see the guide); may be "
+            "repeated.",
+        ),
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -203,7 +212,7 @@ def serve(
     """Serve the API. A directory that is new is initialised, and what to paste is printed, once."""
     if ephemeral and data_dir is not None:
         raise typer.BadParameter("--ephemeral makes a directory of its own; leave --data-dir out")
-    from strongroom.cli.listening import given_listeners, given_network, given_tls
+    from strongroom.cli.listening import given_listeners, given_network, given_sinks, given_tls
     from strongroom.cli.serving import serve_room
 
     tls = given_tls(tls_cert, tls_key, client_ca)
@@ -225,6 +234,7 @@ def serve(
                 tls=tls,
                 network=network,
                 further_listeners=further,
+                sinks=given_sinks(sink or ()),
                 metrics=None if metrics_port is None else (metrics_host, metrics_port),
             )
         )

@@ -15,9 +15,10 @@ import typer
 from strongroom.policy.document import PolicyKind, parse_policy
 from strongroom.server.proxies import parse_network
 from strongroom.server.settings import FurtherListener, Network, Tls
+from strongroom.trail.sinks.addresses import SinkAddress, SinkAddressError, parse_sink
 from strongroom.wire.http import Endpoint
 
-__all__ = ["given_listeners", "given_network", "given_tls"]
+__all__ = ["given_listeners", "given_network", "given_sinks", "given_tls"]
 
 
 class _Listener(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -111,6 +112,23 @@ def given_network(
     if vpc_id is not None and not re.fullmatch(r"vpc-[0-9a-z]{1,32}", vpc_id):
         raise typer.BadParameter("not a VPC id, such as vpc-0a1b2c3d", param_hint="--vpc")
     return Network(Endpoint(endpoint_id, vpc_id, _policy(policy_file)), trusted)
+
+
+def given_sinks(addresses: Sequence[str]) -> tuple[SinkAddress, ...]:
+    """Return where the trail is to be sent on to.
+
+    Raises:
+        typer.BadParameter: an address names no sink, or two sinks have one name.
+    """
+    try:
+        sinks = tuple(parse_sink(each) for each in addresses)
+    except SinkAddressError as error:
+        raise typer.BadParameter(str(error), param_hint="--sink") from error
+    names = [each.name for each in sinks]
+    for name in names:
+        if names.count(name) > 1:
+            raise typer.BadParameter(f"two sinks are called {name}; give one a #name=", param_hint="--sink")
+    return sinks
 
 
 def _policy(file: Path | None) -> str | None:

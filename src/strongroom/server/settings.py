@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from strongroom.server import proxies
+from strongroom.trail.sinks.addresses import SinkAddress
 from strongroom.wire.http import Endpoint
 
 __all__ = [
@@ -98,6 +99,8 @@ class Settings:
     tls: Tls | None = None
     network: Network = Network()
     further_listeners: tuple[FurtherListener, ...] = ()
+    sinks: tuple[SinkAddress, ...] = ()
+    """Where the trail is sent on to."""
     metrics: tuple[str, int] | None = None
     """Host and port that metrics are read at; None: they are not given out."""
 

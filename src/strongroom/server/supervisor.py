@@ -24,6 +24,7 @@ from granian.server import Server
 
 from strongroom.operations.catalog import CATALOG
 from strongroom.rootkey import HeldRootKey
+from strongroom.server.clerk import run_clerk
 from strongroom.server.keeper import run_keeper
 from strongroom.server.log import open_log
 from strongroom.server.metering import clear_metrics
@@ -71,7 +72,10 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
     models = {name: load_service(name) for name in CATALOG}
     log = open_log("supervisor")
     supervisor = os.getpid()
-    children = [_Kept("keeper", lambda: run_keeper(room, root_key, supervisor), log)]
+    children = [
+        _Kept("keeper", lambda: run_keeper(room, root_key, supervisor, settings.trail), log),
+        _Kept("clerk", lambda: run_clerk(room.path, settings.sinks, supervisor), log),
+    ]
     rotate = partial(run_rotations, settings, room, root_key, models, supervisor)
     children.append(_Kept("rotation", rotate, log))
     for number, listener in enumerate(settings.further_listeners, 2):

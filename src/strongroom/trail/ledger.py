@@ -65,7 +65,8 @@ class Ledger:
             OSError, sqlite3.Error: it cannot be opened.
         """
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        connection = sqlite3.connect(path)
+        # Opened by one thread, used by another.
+        connection = sqlite3.connect(path, check_same_thread=False)
         path.chmod(0o600)
         connection.execute("PRAGMA journal_mode = WAL")
         # What a power cut takes is taken in again from the trail: the positions go with it.

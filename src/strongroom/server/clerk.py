@@ -1,0 +1,124 @@
+"""The clerk: the process that reads the trail, once it is written, and makes something of it.
+
+The ledger, the index, and the sinks each follow it at their own pace. None of them is on the way of an
+answer; the clerk yields the processor to all who are.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from strongroom.server.log import open_log
+from strongroom.server.metering import PUBLISH_SECONDS, Family, Sample, publish, resident
+from strongroom.server.troubles import Troubles
+from strongroom.trail.feed import Feed, Follower, Progress
+from strongroom.trail.ledger import LEDGER, Ledger
+from strongroom.trail.sinks.addresses import SinkAddress
+from strongroom.trail.sinks.sink import Sink
+
+__all__ = ["Following", "run_clerk"]
+
+TICK_SECONDS: Final = 0.2
+NICENESS: Final = 10
+SINK_BYTES: Final = 512 * 1024
+"""About how much a sink is given at once: what a failed delivery repeats."""
+
+
+class Following:
+    """Some followers that share a feed, on a thread of their own."""
+
+    def __init__(
+        self, name: str, trail: Path, followers: Sequence[Follower], log: Any, *, limit: int | None = None
+    ) -> None:
+        self._feed = Feed(trail, followers)
+        self._limit = {} if limit is None else {"limit": limit}
+        self._troubles = Troubles(log)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._lag: dict[str, int] = {}
+        self._skipped: dict[str, int] = {}
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Nothing more is offered to the followers; one that does not end in time is left behind."""
+        self._stop.set()
+        self._thread.join(seconds)
+
+    def advance(self) -> Progress:
+        """Offer the followers what is next, and tell of what went wrong."""
+        progress = self._feed.advance(**self._limit)
+        for name, error in progress.errors.items():
+            self._troubles.failed(name, error)
+        for name, lag in progress.lag.items():
+            if name not in progress.errors and lag >= 0 and progress.taken:
+                self._troubles.done(name)
+        self._lag, self._skipped = dict(progress.lag), dict(progress.skipped)
+        return progress
+
+    def families(self) -> list[Family]:
+        """Return what is to be known of the followers. May be called from another thread."""
+        return [
+            *self._troubles.families(),
+            Family(
+                "strongroom_trail_lag_records",
+                "gauge",
+                "Records on disk that a follower of the trail has not taken.",
+                [Sample("", {"follower": name}, lag) for name, lag in self._lag.items()],
+            ),
+            Family(
+                "strongroom_trail_skipped_records",
+                "gauge",
+                "Records that followers found missing or unreadable: see 'strongroom trail verify'.",
+                [Sample("", {"slot": slot}, count) for slot, count in self._skipped.items()],
+            ),
+        ]
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                taken = self.advance().taken
+            except Exception as error:
+                self._troubles.failed("following", error)
+                taken = 0
+            if not taken:
+                self._stop.wait(TICK_SECONDS)
+        self._feed.close()
+
+
+def run_clerk(data_dir: Path, sinks: Sequence[SinkAddress], parent: int) -> None:
+    """Follow the trail until SIGTERM, or until `parent` has gone. Call in a process of its own."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    log = open_log("clerk")
+    trail = data_dir / "trail"
+    opened: list[Sink] = []
+    followings = [Following("ledger", trail, [Ledger.open(data_dir / LEDGER)], log)]
+    for address in sinks:
+        sink = address.open(data_dir / "index")
+        if sink.is_new and not address.from_start:
+            sink.begin_behind(trail)
+        opened.append(sink)
+        followings.append(Following(sink.name, trail, [sink], log, limit=SINK_BYTES))
+    for each in followings:
+        each.start()
+    published_at = float("-inf")
+    while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
+        if time.monotonic() >= published_at + PUBLISH_SECONDS:
+            published_at = time.monotonic()
+            families = [family for each in followings for family in each.families()]
+            publish(data_dir, "clerk", [*families, resident("clerk")])
+    deadline = time.monotonic() + 5.0
+    for each in followings:
+        each.stop(max(0.0, deadline - time.monotonic()))
+    for sink in opened:
+        sink.close()
