@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from strongroom.audit.checkpoint import (
@@ -17,7 +18,7 @@ from strongroom.audit.merkle import HASH_BYTES, CompactTree
 from strongroom.audit.retirement import Retired
 from strongroom.errors import IntegrityError
 from strongroom.trail.following import SlotReader
-from strongroom.trail.layout import SEGMENTS, segment_name
+from strongroom.trail.layout import SEGMENTS, segment_files, segment_name
 from strongroom.trail.signed import SignedFiles, may_follow, read_signed
 from strongroom.trail.tree import CHECKPOINTS, LEAVES, TREE, read_leaves
 from strongroom.trail.verification import Damage
@@ -130,35 +131,65 @@ class _Walk:
             first += count
         if first > head.number:
             return leaves
-        index += len(leaves)
-        file = segment_name(first)
-        directory = self._trail / SEGMENTS / slot
-        if not directory.is_dir():
-            return Damage(slot, file, 0, first, "the slot is missing, and a checkpoint covers its records")
-        reader: SlotReader | None = None
+        if not (self._trail / SEGMENTS / slot).is_dir():
+            reason = "the slot is missing, and a checkpoint covers its records"
+            return Damage(slot, segment_name(first), 0, first, reason)
         own: list[bytes] = []
+        error = ""
         try:
-            reader = self._readers.get(slot) or SlotReader(
-                directory, gone=None if gone is None else Head(gone.number, gone.line)
-            )
-            self._readers[slot] = reader
-            while more := reader.read(READ_BYTES, head.number):
+            if slot not in self._readers:
+                self._readers[slot] = self._new_reader(slot)
+            while more := self._readers[slot].read(READ_BYTES, head.number):
                 own += more
-        except IntegrityError as error:
-            return Damage(slot, file, 0, first if reader is None else reader.head.number + 1, str(error))
-        reached = reader.head.number
-        if reached < head.number:
-            reason = (
-                f"records {reached + 1} to {head.number}, which a checkpoint covers, are missing at the end"
-            )
-            return Damage(slot, file, 0, reached + 1, reason)
-        if reader.head != head:
-            logged = read_leaves(self._trail / TREE / LEAVES, index, index + len(own))
-            pairs = enumerate(zip(own, logged, strict=False))
-            altered = first + next((at for at, (one, other) in pairs if one != other), 0)
-            reason = f"record {altered} is not the one that a checkpoint covers"
-            return Damage(slot, file, 0, altered, reason)
+        except IntegrityError as exc:
+            error = str(exc)
+        if error or self._readers[slot].head != head:
+            return self._wrong(slot, first, head, index + len(leaves), error)
         return leaves + own
+
+    def _new_reader(self, slot: str) -> SlotReader:
+        gone = self._retired.get(slot)
+        return SlotReader(
+            self._trail / SEGMENTS / slot, gone=None if gone is None else Head(gone.number, gone.line)
+        )
+
+    def _wrong(self, slot: str, first: int, head: Head, index: int, error: str) -> Damage:
+        """Return what is wrong with the records from `first` to `head`, whose leaves begin at `index`."""
+        reader = self._readers.get(slot)
+        reached = first - 1 if reader is None else reader.head.number
+        record = self._first_altered(slot, first, reached, index)
+        if record is not None:
+            reason = f"record {record} is not the one that a checkpoint covers"
+        elif error:
+            record, reason = reached + 1, error
+        elif reached < head.number:
+            record = reached + 1
+            reason = f"records {record} to {head.number}, which a checkpoint covers, are missing at the end"
+        else:
+            # The leaf log, which would say which, was altered as well, or is not there.
+            record, reason = (
+                first,
+                f"record {first}, or one behind it, is not the one that a checkpoint covers",
+            )
+        return Damage(slot, _file_of(self._trail / SEGMENTS / slot, record), 0, record, reason)
+
+    def _first_altered(self, slot: str, first: int, last: int, index: int) -> int | None:
+        """Return the first of the records whose leaf is not that of the log; read anew from the start."""
+        leaves: list[bytes] = []
+        with suppress(IntegrityError):
+            reader = self._new_reader(slot)
+            while reader.head.number < last and (more := reader.read(READ_BYTES, last)):
+                leaves += more
+        leaves = leaves[-(last - first + 1) :] if last >= first else []
+        logged = read_leaves(self._trail / TREE / LEAVES, index, index + len(leaves))
+        differing = (at for at, pair in enumerate(zip(leaves, logged, strict=False)) if pair[0] != pair[1])
+        return next((first + at for at in differing), None)
+
+
+def _file_of(slot: Path, record: int) -> str:
+    """Return the name of the segment that has a record, or would have it."""
+    names = [path.name for number, path in segment_files(slot) if number <= record]
+    return names[-1] if names else segment_name(record)
 
 
 def _of_checkpoints(position: int, reason: str) -> Damage:

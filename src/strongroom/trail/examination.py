@@ -59,13 +59,25 @@ def _examine(trail: Path, known: Known, signed: SignedFiles) -> Verification:
         reason = "the database knows of nothing that was signed"
         damages.append(Damage(TREE, CHECKPOINTS, 0, 1, reason))
     chains = verify_trail(trail, exported=known.exported, retired=retired)
-    if known.key is not None and chains.ok:
+    found = list(chains.damages)
+    if known.key is not None:
         damage = verify_checkpoints(
             trail, known.key, known.newest, known.held, signed=signed, retired=retired
         )
-        damages += [] if damage is None else [damage]
+        found = found if damage is None else _with_signed(found, damage)
     return replace(
         chains,
-        damages=(*chains.damages, *damages, *strangers(trail)),
+        damages=(*found, *damages, *strangers(trail)),
         unfinished=chains.unfinished + signed.unfinished,
     )
+
+
+def _with_signed(found: list[Damage], damage: Damage) -> list[Damage]:
+    """Return the damages of the chains and the one of the tree: in one slot, the earlier one counts.
+
+    Where a record was altered, its chain breaks at the next one, and only the leaf log knows which it was.
+    """
+    same = next((each for each in found if each.slot == damage.slot), None)
+    if same is None:
+        return [*found, damage]
+    return [damage if each is same and damage.record < each.record else each for each in found]

@@ -21,11 +21,19 @@ from strongroom.trail.tree import CHECKPOINTS, LEAVES, RETIRED, TREE
 
 __all__ = ["SignedFiles", "may_follow", "read_signed", "verify_retired"]
 
-_FIRST_LINES: Final = {CHECKPOINTS: (rb"[1-9][0-9]{0,17}", rb"[A-Za-z0-9+/]{43}="), RETIRED: (rb"retired",)}
+Form = bytes | tuple[bytes, bytes]
+"""A line: what it is, or the forms of a whole one and of its beginning."""
+_SIZE: Final = (rb"[1-9][0-9]{0,17}", rb"[1-9]?[0-9]{0,17}")
+_HASH: Final = (rb"[A-Za-z0-9+/]{43}=", rb"[A-Za-z0-9+/]{0,43}=?")
+_FIRST_LINES: Final[dict[str, tuple[Form, ...]]] = {CHECKPOINTS: (_SIZE, _HASH), RETIRED: (b"retired",)}
 """What stands between a note's origin and the hash of the note before."""
-_TIME: Final = rb"time [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+_TIME: Final = (
+    rb"time [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",
+    rb"t?i?m?e? ?[0-9T:-]{0,19}Z?",
+)
 _SLOT = re.compile(rb"slot [a-z0-9-]{1,64} [1-9][0-9]{0,17} [A-Za-z0-9+/]{43}=(?: [0-9]{1,18})?")
-_PARTIAL = re.compile(rb"(?:[ -~]|\xe2(?:\x80(?:\x94)?)?){0,400}")
+_LATER = re.compile(rb"(?:[ -~]|\xe2(?:\x80(?:\x94)?)?){0,400}")
+"""The beginning of a line that names a slot, or of the signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +81,28 @@ def may_follow(file: str, notes: Sequence[bytes], rest: bytes, key: PublicKey) -
     """True when `rest` may be the first bytes of the next note of `file`, or nothing: a writer died."""
     previous = hash_note(notes[-1]) if notes else FIRST_PREVIOUS_NOTE
     *lines, partial = rest.split(b"\n")
-    forms = (
-        re.escape(key.name.encode()),
+    forms: tuple[Form, ...] = (
+        key.name.encode(),
         *_FIRST_LINES[file],
-        re.escape(b"previous " + base64.b64encode(previous)),
+        b"previous " + base64.b64encode(previous),
         _TIME,
     )
-    if not lines:
-        return key.name.encode().startswith(partial)
-    if any(re.fullmatch(form, line) is None for form, line in zip(forms, lines, strict=False)):
+    if not all(_is_line(form, line) for form, line in zip(forms, lines, strict=False)):
         return False
+    if len(lines) < len(forms):
+        return _is_start(forms[len(lines)], partial)
     slots = lines[len(forms) :]
     if slots and not slots[-1]:
         slots.pop()
-    return _PARTIAL.fullmatch(partial) is not None and all(_SLOT.fullmatch(each) for each in slots)
+    return _LATER.fullmatch(partial) is not None and all(_SLOT.fullmatch(each) for each in slots)
+
+
+def _is_line(form: Form, line: bytes) -> bool:
+    return line == form if isinstance(form, bytes) else re.fullmatch(form[0], line) is not None
+
+
+def _is_start(form: Form, line: bytes) -> bool:
+    return form.startswith(line) if isinstance(form, bytes) else re.fullmatch(form[1], line) is not None
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -146,12 +146,14 @@ def verify_trail(
             damages.append(found.damage)
     damages += _copies(chains)
     if exported and all(chain.slot.name != EXPORTED for chain in chains):
-        reason = f"the slot is missing, and with it the records of writes 1 to {exported}"
-        damages.append(Damage(EXPORTED, segment_name(1), 0, 1, reason))
+        gone = (retired or {}).get(EXPORTED, Retired(0, b"", 0))
+        reason = f"the slot is missing, and with it the records of writes {gone.write + 1} to {exported}"
+        first = gone.number + 1
+        damages.append(Damage(EXPORTED, segment_name(first), 0, first, reason))
     records = sum(chain.number - chain.begin for chain in chains)
     unfinished = sum(chain.unfinished for chain in chains)
-    gone = sum(chain.gone.number for chain in chains if chain.gone is not None)
-    return Verification(records, segments, unfinished, tuple(damages), gone)
+    deleted = sum(chain.gone.number for chain in chains if chain.gone is not None)
+    return Verification(records, segments, unfinished, tuple(damages), deleted)
 
 
 def _verify_slot(chain: _Chain, files: list[tuple[int, Path]]) -> None:
