@@ -145,7 +145,7 @@ def _start(programs: Path, runas: Runas, directory: Path) -> PostgresServer:
     runas.run(
         [
             *(programs / "initdb", "--no-sync", "--no-instructions", "-D", data, "-U", ADMIN),
-            *("-A", "scram-sha-256", f"--pwfile={password_file}", "-E", "UTF8", "--no-locale"),
+            *("-A", "md5", "-c", "password_encryption=scram-sha-256", f"--pwfile={password_file}", "-E", "UTF8", "--no-locale"),
         ]
     )
     password_file.unlink()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -19,13 +20,24 @@ SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 """With what a client of PostgreSQL asks for TLS; `S` is yes."""
 
 
+class Way(Enum):
+    """What becomes of a message of a client."""
+
+    ON = auto()
+    LOST = auto()
+    """The connection stays, and stays silent."""
+    END = auto()
+
+
 @dataclass(frozen=True)
 class Cut:
     """Where a relay breaks a connection: at the n-th message of a client, counted over all connections."""
 
     at: int
-    answered: bool
+    answered: bool = False
     """The server has got the message and answered, but the answer is lost; else it never got it."""
+    silent: bool = False
+    """Nothing ends: the message is lost, and no answer comes."""
 
 
 class Relay:
@@ -74,22 +86,24 @@ class Relay:
         ):
             pump(client, server, lambda message: self._passes(message, server))
 
-    def _passes(self, message: bytes, server: socket.socket) -> bool:
+    def _passes(self, message: bytes, server: socket.socket) -> Way:
         with self._lock:
             self._messages += 1
             plan = self._plan
             if plan is None or self._messages != plan.at:
-                return True
+                return Way.ON
             self._plan = None
+        if plan.silent:
+            return Way.LOST
         if plan.answered:
             server.sendall(message)
             server.settimeout(10)
             server.recv(SIZE)
-        return False
+        return Way.END
 
 
-def pump(client: socket.socket, server: socket.socket, passes: Callable[[bytes], bool]) -> None:
-    """Pass bytes both ways until one side ends, or a message of the client does not pass."""
+def pump(client: socket.socket, server: socket.socket, passes: Callable[[bytes], Way]) -> None:
+    """Pass bytes both ways until one side ends, or a message of the client is to end it."""
     while True:
         readable = [side for side in (client, server) if isinstance(side, ssl.SSLSocket) and side.pending()]
         if not readable:
@@ -100,10 +114,12 @@ def pump(client: socket.socket, server: socket.socket, passes: Callable[[bytes],
                 return
             if side is server:
                 client.sendall(data)
-            elif passes(data):
-                server.sendall(data)
-            else:
+                continue
+            way = passes(data)
+            if way is Way.END:
                 return
+            if way is Way.ON:
+                server.sendall(data)
 
 
 @contextmanager
@@ -128,11 +144,11 @@ def tls_front(port: int, certificate: Path) -> Iterator[int]:
             first = client.recv(len(SSL_REQUEST), socket.MSG_WAITALL)
             if first != SSL_REQUEST:
                 server.sendall(first)
-                pump(client, server, lambda _: True)
+                pump(client, server, lambda _: Way.ON)
                 return
             client.sendall(b"S")
             with context.wrap_socket(client, server_side=True) as wrapped:
-                pump(wrapped, server, lambda _: True)
+                pump(wrapped, server, lambda _: Way.ON)
 
     def accept() -> None:
         while True:

@@ -103,7 +103,8 @@ def open_postgres(
         # A role's setting may be that it only reads; changing its password writes.
         connection.read_only = False
         session = PostgresConnection(connection, tls, deadline, late)
-        milliseconds = math.ceil(deadline.left() * 1000)
+        # A little less than what is left, so that it is the server that says what it waited for.
+        milliseconds = math.ceil(deadline.left() * 900)
         session.execute(f"SET statement_timeout TO {milliseconds}; {prologue}")
         yield session
 
