@@ -65,6 +65,31 @@ class Principal:
         return self.type is PrincipalType.ROOT
 
 
+def principal_context(principal: Principal) -> dict[str, str]:
+    """Return the condition keys that tell of the principal (fact sheet iam section 8)."""
+    if principal.type is PrincipalType.WEB_IDENTITY:
+        # It has no identity here yet, only what its token says.
+        return {}
+    context: dict[str, str] = {
+        "aws:PrincipalArn": principal.role_arn or principal.arn,
+        "aws:PrincipalAccount": principal.account_id,
+        "aws:PrincipalType": principal.type.value,
+        "aws:userid": principal.principal_id,
+    }
+    if principal.type is PrincipalType.USER and principal.user_name is not None:
+        context["aws:username"] = principal.user_name
+    if principal.token_issued_at is not None:
+        context["aws:TokenIssueTime"] = principal.token_issued_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        context["aws:MultiFactorAuthPresent"] = "false"
+    if principal.source_identity is not None:
+        context["aws:SourceIdentity"] = principal.source_identity
+    if principal.provider is not None and principal.is_temporary:
+        context["aws:FederatedProvider"] = principal.provider
+    for key, value in principal.tags.items():
+        context[f"aws:PrincipalTag/{key}"] = value
+    return context
+
+
 def user_identity(principal: Principal) -> dict[str, object]:
     """Return the userIdentity of an audit record (fact sheet cloudtrail section 2)."""
     if principal.type is PrincipalType.WEB_IDENTITY:

@@ -30,7 +30,7 @@ from strongroom.policy.evaluation import (
 )
 from strongroom.ports import ReadUnit
 
-__all__ = ["DecisionMemory", "allowed", "authorize", "note"]
+__all__ = ["DecisionMemory", "allowed", "authorize", "gathered", "note"]
 
 _DIRECT: Final = {"aws:ViaAWSService": "false", "aws:PrincipalIsAWSService": "false"}
 """What is true of a call unless its target knows better (a KMS key used through Secrets Manager)."""
@@ -165,6 +165,12 @@ def note(
             assuming=assuming,
         )
         note_refusal(call, refusal)
+
+
+def gathered(call: Call, unit: ReadUnit, target: Target) -> tuple[AccessRequest, PolicySet | None]:
+    """Return what a decision on the target is made from; None for the policies: it is refused unseen."""
+    policies = _policies(call, standing_of(call, unit), target)
+    return _request(call, target, _keys(call, target)), policies
 
 
 def _keys(call: Call, target: Target) -> ContextKeys:

@@ -53,6 +53,7 @@ __all__ = [
     "Opening",
     "SealedValue",
     "open_value",
+    "opening_target",
     "permitted_opening",
     "reseal",
     "seal_value",
@@ -172,6 +173,24 @@ def permitted_opening(
     if key.state != ENABLED:
         raise DecryptionFailure(CANNOT_DECRYPT)
     return Opening(stored, layout)
+
+
+def opening_target(
+    call: Call, unit: ReadUnit, version: SecretVersion, *, region: str, account_id: str
+) -> Target | None:
+    """Return what `permitted_opening` asks for: the key and kms:Decrypt, whatever state the key is in.
+
+    None: the caller is refused whatever policies say, as the key is the default one of another account.
+    """
+    if version.default_key and call.principal.account_id != account_id:
+        return None
+    ref = parse_key_ref(version.kms_key_arn, Region(version.kms_key_arn.split(":")[3]), AccountId(account_id))
+    stored = unit.find(KMS_KEYS, account_region(ref.account_id, ref.region), ref.key_id or "")
+    key = None if stored is None else as_of(stored, call.received_at)
+    if key is None:
+        return absent_target(ref, "kms:Decrypt")
+    context = _encryption_context(version.secret_arn, version.version_id)
+    return _KeyUse(call, unit, Region(region), AccountId(account_id), context).target(key, "kms:Decrypt")
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -304,19 +323,19 @@ class _KeyUse(msgspec.Struct, frozen=True):
 
     def require(self, key: KmsKey, *actions: str) -> None:
         """Raises AccessDeniedException unless every action is allowed on `key`."""
-        via = f"secretsmanager.{self.region}.amazonaws.com"
         for action in actions:
-            self._require(
-                key_target(
-                    self.call,
-                    key,
-                    action,
-                    encryption_context=self.context,
-                    via_service=via,
-                    context=_ON_BEHALF,
-                    unit=self.unit,
-                )
-            )
+            self._require(self.target(key, action))
+
+    def target(self, key: KmsKey, action: str) -> Target:
+        return key_target(
+            self.call,
+            key,
+            action,
+            encryption_context=self.context,
+            via_service=f"secretsmanager.{self.region}.amazonaws.com",
+            context=_ON_BEHALF,
+            unit=self.unit,
+        )
 
     def require_absent(self, ref: KeyRef, *actions: str) -> None:
         """Raises AccessDeniedException unless the caller might use a key of that name, were it there."""

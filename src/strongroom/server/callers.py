@@ -9,13 +9,12 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import orjson
 
 from strongroom.crypto.aead import KeyedHash
 from strongroom.identity.ids import TEMPORARY_ACCESS_KEY_ID_PREFIX
-from strongroom.identity.principal import Principal, PrincipalType, user_identity
+from strongroom.identity.principal import Principal, principal_context, user_identity
 from strongroom.identity.records import AccessKey, User
 from strongroom.identity.sessions import Session
 from strongroom.operations.iam.credentials import open_secret_access_key, principal_of
@@ -131,30 +130,6 @@ def described(principal: Principal, credential: Credential | None) -> Caller:
     return Caller(
         principal=principal,
         credential=credential,
-        context=_principal_context(principal),
+        context=principal_context(principal),
         identity=orjson.Fragment(orjson.dumps(user_identity(principal))),
     )
-
-
-def _principal_context(principal: Principal) -> dict[str, str]:
-    if principal.type is PrincipalType.WEB_IDENTITY:
-        # It has no identity here yet, only what its token says.
-        return {}
-    context: dict[str, Any] = {
-        "aws:PrincipalArn": principal.role_arn or principal.arn,
-        "aws:PrincipalAccount": principal.account_id,
-        "aws:PrincipalType": principal.type.value,
-        "aws:userid": principal.principal_id,
-    }
-    if principal.type is PrincipalType.USER and principal.user_name is not None:
-        context["aws:username"] = principal.user_name
-    if principal.token_issued_at is not None:
-        context["aws:TokenIssueTime"] = principal.token_issued_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        context["aws:MultiFactorAuthPresent"] = "false"
-    if principal.source_identity is not None:
-        context["aws:SourceIdentity"] = principal.source_identity
-    if principal.provider is not None and principal.is_temporary:
-        context["aws:FederatedProvider"] = principal.provider
-    for key, value in principal.tags.items():
-        context[f"aws:PrincipalTag/{key}"] = value
-    return context

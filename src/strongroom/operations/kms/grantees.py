@@ -54,6 +54,14 @@ def granted(
     )
 
 
+def grants_naming(unit: ReadUnit, key: KmsKey, principal: Principal) -> list[Grant]:
+    """Return every grant on `key` that names the principal, or the role or user behind its session."""
+    if not key.grant_count:
+        return []
+    itself, behind = grantees_of(principal)
+    return list(_grants_of(unit, key, (itself,) if behind is None else (itself, behind)))
+
+
 def grantees_of(principal: Principal) -> tuple[str, str | None]:
     """Return what grants call the caller itself, and the role or user behind its session."""
     if principal.type is PrincipalType.ASSUMED_ROLE:
