@@ -17,7 +17,7 @@ from strongroom.names import AccountId, Arn, ParsedArn, assumed_role_arn, is_acc
 from strongroom.operations.call import Call, Target
 from strongroom.operations.iam import messages
 from strongroom.operations.iam.policy_resolution import find_policy
-from strongroom.policy.document import Policy, PolicyKind, PolicySyntaxError, compile_policy
+from strongroom.policy.document import Policy, PolicyKind, PolicySyntaxError, compile_policy, parse_policy
 from strongroom.policy.evaluation import Caller, CallerType
 from strongroom.ports import GROUPS, ROLES, USERS, Kind, ReadUnit
 
@@ -29,6 +29,7 @@ __all__ = [
     "entity_target",
     "input_policies",
     "parse_input",
+    "verify_input_size",
 ]
 
 Entity = User | Group | Role
@@ -36,6 +37,9 @@ Entity = User | Group | Role
 # Not established; ours.
 CALLER_NEEDED: Final = "A ResourcePolicy needs a CallerArn, unless PolicySourceArn is a user or role."
 ONE_BOUNDARY: Final = "PermissionsBoundaryPolicyInputList can hold one policy at most."
+MAX_INPUT: Final = 131_072
+"""Characters of all policies in a request together; what the model allows for a single one."""
+INPUT_TOO_LONG: Final = f"The policies of a request can have {MAX_INPUT:,} characters, taken together."
 _KINDS: Final[Mapping[str, Kind[Any]]] = {"user": USERS, "role": ROLES, "group": GROUPS}
 
 
@@ -65,14 +69,23 @@ class Subject:
     """False: nobody in particular, so that no resource policy could name it."""
 
 
+def verify_input_size(request: Mapping[str, Any]) -> None:
+    """Raises InvalidInputException when the policies in a request are too long to be compiled."""
+    members = ("PolicyInputList", "PermissionsBoundaryPolicyInputList")
+    documents = [document for member in members for document in request.get(member) or ()]
+    if sum(map(len, (*documents, request.get("ResourcePolicy", "")))) > MAX_INPUT:
+        raise InvalidInputException(INPUT_TOO_LONG)
+
+
 def parse_input(document: str, kind: PolicyKind) -> Policy:
-    """Return a policy of a request, compiled.
+    """Return a policy of a request, compiled: for the longest ones work for half a second.
 
     Raises:
         InvalidInputException: it is none.
     """
     try:
-        return compile_policy(document, kind)
+        # Not remembered: what requests bring would push out what is stored.
+        return parse_policy(document, kind)
     except PolicySyntaxError as error:
         raise InvalidInputException(error.message) from error
 
@@ -166,7 +179,7 @@ def _sources(
     kind, name = _kind_and_name(entity)
     for policy_name, document in entity.policies.items():
         if not exclusions.inline(kind, name, policy_name):
-            policy = parse_input(document, PolicyKind.IDENTITY)
+            policy = _stored(document)
             yield Source(f"{kind}_{name}_{policy_name}", kind, document, policy)
     for arn in entity.attached:
         if not exclusions.managed(arn):
@@ -192,7 +205,14 @@ def managed_source(unit: ReadUnit, account_id: AccountId, arn: Arn) -> Iterator[
     if managed is not None:
         owner = "aws-managed" if managed.account_id == AWS_ACCOUNT else "user-managed"
         document = managed.document
-        yield Source(managed.policy_name, owner, document, parse_input(document, PolicyKind.IDENTITY))
+        yield Source(managed.policy_name, owner, document, _stored(document))
+
+
+def _stored(document: str) -> Policy:
+    try:
+        return compile_policy(document, PolicyKind.IDENTITY)
+    except PolicySyntaxError as error:
+        raise InvalidInputException(error.message) from error
 
 
 def caller_of(call: Call, unit: ReadUnit, entity: Entity | None) -> Subject:

@@ -6,8 +6,8 @@ Source: fact sheet iam sections 4 and 12.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from strongroom.errors import InvalidInputException, ValidationException
@@ -28,6 +28,7 @@ from strongroom.operations.iam.simulated import (
     managed_source,
     parse_input,
     present_entity,
+    verify_input_size,
 )
 from strongroom.policy.context import ContextKeys, fold_key
 from strongroom.policy.document import PolicyKind
@@ -39,12 +40,18 @@ from strongroom.ports import ReadUnit
 NO_ORGANIZATIONS: Final = "Policies of organizations are not supported here."
 NO_OWNER: Final = "ResourceOwner must be an account id or the ARN of an account."
 
+Work = Callable[[], Mapping[str, Any]]
+MAX_MATCHES: Final = 50_000
+"""Statements looked at for one answer; what goes beyond is for the next page."""
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9_-]+")
 _VARIABLE: Final = re.compile(r"\$\{([^},]+)")
 _RESOURCE_KINDS: Final = {"kms": PolicyKind.KEY, "sts": PolicyKind.TRUST}
 """Of the service whose action is simulated; RESOURCE for any other."""
 
+_INPUT_SIZE: Final = "The policies of a request can have 131,072 characters, taken together."
 _DEVIATIONS: Final = (
+    _INPUT_SIZE,
+    "An answer has fewer results than MaxItems when there are very many statements; the Marker leads on.",
     "There is one result for each action and resource.",
     "StartPosition is that of a statement's opening brace, EndPosition just behind the closing one.",
     "Policies given in the request have the SourcePolicyType none, a ResourcePolicy has resource.",
@@ -70,6 +77,8 @@ class _Setting:
     owner: str
     """Of resources whose ARN does not say."""
     given: Mapping[str, str | tuple[str, ...]]
+    as_kinds: dict[PolicyKind, Source] = field(init=False, default_factory=dict)
+    """The resource policy, compiled as far as it was asked for."""
 
 
 def simulate_principal_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
@@ -80,16 +89,26 @@ def simulate_principal_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Map
         InvalidInputException: a policy, action, caller or owner is none.
         ValidationException: a Marker this service did not give out.
     """
+    return _done(authorized, unit, _principal_simulation)
+
+
+def _principal_simulation(authorized: AuthorizedCall, unit: ReadUnit) -> Work:
     call, request = authorized.call, authorized.request
+    verify_input_size(request)
     entity = present_entity(authorized.target)
     exclusions = Exclusions(request.get("PolicyExclusionList") or ())
-    identity = entity_policies(unit, call.account_id, entity, exclusions)
-    identity += input_policies("PolicyInputList", request.get("PolicyInputList") or ())
-    boundary = _boundary(request)
+    stored = entity_policies(unit, call.account_id, entity, exclusions)
     arn = getattr(entity, "boundary", None)
-    if boundary is None and arn is not None and not exclusions.managed(arn, boundary=True):
-        boundary = next(managed_source(unit, call.account_id, arn), None)
-    return _simulated(request, _setting(call, caller_of(call, unit, entity), identity, boundary))
+    own_boundary: Source | None = None
+    if arn is not None and not exclusions.managed(arn, boundary=True):
+        own_boundary = next(managed_source(unit, call.account_id, arn), None)
+    subject = caller_of(call, unit, entity)
+
+    def work() -> Mapping[str, Any]:
+        identity = [*stored, *input_policies("PolicyInputList", request.get("PolicyInputList") or ())]
+        return _simulated(request, _setting(call, subject, identity, _boundary(request) or own_boundary))
+
+    return work
 
 
 def simulate_custom_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
@@ -99,11 +118,29 @@ def simulate_custom_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mappin
         InvalidInputException: a policy, action, caller or owner is none.
         ValidationException: a Marker this service did not give out.
     """
+    return _done(authorized, unit, _custom_simulation)
+
+
+def _custom_simulation(authorized: AuthorizedCall, unit: ReadUnit) -> Work:
     call, request = authorized.call, authorized.request
     if request.get("OrderedOrganizationPolicyInputList"):
         raise InvalidInputException(NO_ORGANIZATIONS)
-    identity = input_policies("PolicyInputList", request["PolicyInputList"])
-    return _simulated(request, _setting(call, caller_of(call, unit, None), identity, _boundary(request)))
+    verify_input_size(request)
+    subject = caller_of(call, unit, None)
+
+    def work() -> Mapping[str, Any]:
+        identity = input_policies("PolicyInputList", request["PolicyInputList"])
+        return _simulated(request, _setting(call, subject, identity, _boundary(request)))
+
+    return work
+
+
+def _done(
+    authorized: AuthorizedCall, unit: ReadUnit, prepare: Callable[[AuthorizedCall, ReadUnit], Work]
+) -> Mapping[str, Any]:
+    """Return what a worker thread has found: the answer of a moment before, when the call came in."""
+    done: Mapping[str, Any] | None = authorized.call.prepared
+    return prepare(authorized, unit)() if done is None else done
 
 
 def _boundary(request: Mapping[str, Any]) -> Source | None:
@@ -140,7 +177,8 @@ def _simulated(request: Mapping[str, Any], setting: _Setting) -> Mapping[str, An
         if _ACTION.fullmatch(action) is None:
             raise InvalidInputException(invalid_action(action))
     resources: Sequence[str] = request.get("ResourceArns") or ("*",)
-    size, after = page_size(request), parse_marker(request)
+    statements = sum(len(each.policy.statements) for each in _sources(setting, actions[0]))
+    size, after = min(page_size(request), max(1, MAX_MATCHES // (statements or 1))), parse_marker(request)
     if after and not after.isdecimal():
         raise ValidationException(messages.INVALID_MARKER)
     start = int(after or 0)
@@ -176,8 +214,11 @@ def _sources(setting: _Setting, action: str) -> Iterator[Source]:
     if setting.boundary is not None:
         yield setting.boundary
     if setting.resource_policy is not None:
-        document = setting.resource_policy
-        yield Source("ResourcePolicy", "resource", document, parse_input(document, _resource_kind(action)))
+        document, kind = setting.resource_policy, _resource_kind(action)
+        if kind not in setting.as_kinds:
+            source = Source("ResourcePolicy", "resource", document, parse_input(document, kind))
+            setting.as_kinds[kind] = source
+        yield setting.as_kinds[kind]
 
 
 def _resource_kind(action: str) -> PolicyKind:
@@ -271,7 +312,13 @@ def get_context_keys_for_custom_policy(authorized: AuthorizedCall, unit: ReadUni
     Raises:
         InvalidInputException: one of them is no policy.
     """
-    return _context_keys(input_policies("PolicyInputList", authorized.request["PolicyInputList"]))
+    return _done(authorized, unit, _custom_keys)
+
+
+def _custom_keys(authorized: AuthorizedCall, unit: ReadUnit) -> Work:
+    request = authorized.request
+    verify_input_size(request)
+    return lambda: _context_keys(input_policies("PolicyInputList", request["PolicyInputList"]))
 
 
 def get_context_keys_for_principal_policy(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[str, Any]:
@@ -281,10 +328,15 @@ def get_context_keys_for_principal_policy(authorized: AuthorizedCall, unit: Read
         NoSuchEntityException: no such entity.
         InvalidInputException: one of the request's is no policy.
     """
-    call, entity = authorized.call, present_entity(authorized.target)
-    own = entity_policies(unit, call.account_id, entity, Exclusions(()))
-    given = input_policies("PolicyInputList", authorized.request.get("PolicyInputList") or ())
-    return _context_keys([*own, *given])
+    return _done(authorized, unit, _principal_keys)
+
+
+def _principal_keys(authorized: AuthorizedCall, unit: ReadUnit) -> Work:
+    call, request = authorized.call, authorized.request
+    verify_input_size(request)
+    own = entity_policies(unit, call.account_id, present_entity(authorized.target), Exclusions(()))
+    given = request.get("PolicyInputList") or ()
+    return lambda: _context_keys([*own, *input_policies("PolicyInputList", given)])
 
 
 def _on_entity(action: str) -> Targets:
@@ -301,6 +353,7 @@ SIMULATE_PRINCIPAL_POLICY = Operation(
     unit=Unit.READ,
     targets=_on_entity("iam:SimulatePrincipalPolicy"),
     handle=simulate_principal_policy,
+    prepare=_principal_simulation,
     deviations=(*_DEVIATIONS, "Inline policies are named type, entity and policy, joined by underscores."),
 )
 SIMULATE_CUSTOM_POLICY = Operation(
@@ -309,6 +362,7 @@ SIMULATE_CUSTOM_POLICY = Operation(
     unit=Unit.READ,
     targets=_on_nothing("iam:SimulateCustomPolicy"),
     handle=simulate_custom_policy,
+    prepare=_custom_simulation,
     deviations=(*_DEVIATIONS, "OrderedOrganizationPolicyInputList is refused with InvalidInput."),
 )
 GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY = Operation(
@@ -317,6 +371,8 @@ GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY = Operation(
     unit=Unit.READ,
     targets=_on_nothing("iam:GetContextKeysForCustomPolicy"),
     handle=get_context_keys_for_custom_policy,
+    prepare=_custom_keys,
+    deviations=(_INPUT_SIZE,),
 )
 GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY = Operation(
     name="GetContextKeysForPrincipalPolicy",
@@ -324,4 +380,6 @@ GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY = Operation(
     unit=Unit.READ,
     targets=_on_entity("iam:GetContextKeysForPrincipalPolicy"),
     handle=get_context_keys_for_principal_policy,
+    prepare=_principal_keys,
+    deviations=(_INPUT_SIZE,),
 )

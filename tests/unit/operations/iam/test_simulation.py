@@ -17,6 +17,7 @@ from strongroom.errors import (
 )
 from strongroom.identity.records import Group, Role
 from strongroom.names import Arn, group_arn, role_arn
+from strongroom.operations.authorize import authorize
 from strongroom.operations.iam import attachments, managed_policies, simulation, users
 from strongroom.ports import GROUPS, ROLES, USERS
 from support.identity_room import IdentityRoom
@@ -464,3 +465,57 @@ def test_who_may_simulate(room: IdentityRoom) -> None:
             f"User: {eve.arn} is not authorized to perform: {operation.action} on resource: {resource} "
             f"because no identity-based policy allows the {operation.action} action"
         )
+
+
+LONG = "The policies of a request can have 131,072 characters, taken together."
+
+
+@pytest.mark.parametrize("operation", [CUSTOM, simulation.GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY])
+def test_policies_of_a_request_are_bounded_together(room: IdentityRoom, operation: Any) -> None:
+    half = policy(*(allow(READ, resource=SECRET) for _ in range(10)))
+    half += " " * (131_072 // 2 - len(half))
+    request: dict[str, Any] = {"PolicyInputList": [half, half]}
+    if operation is CUSTOM:
+        request["ActionNames"] = [READ]
+        assert (
+            refused(InvalidInputException, room, operation, **request, ResourcePolicy="x", CallerArn=BOB)
+            == LONG
+        )
+        more = {"PermissionsBoundaryPolicyInputList": ["x"]}
+        assert refused(InvalidInputException, room, operation, **request, **more) == LONG
+    room.run(operation, request)
+    request["PolicyInputList"].append("x")
+    assert refused(InvalidInputException, room, operation, **request) == LONG
+
+
+def test_simulations_are_worked_out_before_the_handler_runs(room: IdentityRoom) -> None:
+    """On a worker thread, where there is one: the handler only hands out what was found."""
+    request = {"PolicyInputList": [policy(allow(READ))], "ActionNames": [READ]}
+    call = room.call("SimulateCustomPolicy", request)
+    authorized = authorize(call, room.unit, CUSTOM.targets(call, room.unit))
+    assert CUSTOM.prepare is not None
+    work = CUSTOM.prepare(authorized, room.unit)
+    assert work is not None
+    found = work()
+    handed = CUSTOM.handle(
+        msgspec.structs.replace(authorized, call=msgspec.structs.replace(call, prepared=found)), room.unit
+    )
+    assert handed is found
+
+
+def test_very_many_statements_make_shorter_pages_and_lose_no_result(
+    room: IdentityRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "MAX_MATCHES", 30)
+    document = policy(*(allow(READ, resource=SECRET) for _ in range(10)))
+    actions = [f"secretsmanager:Get{number}" for number in range(8)]
+    request: dict[str, Any] = {"PolicyInputList": [document], "ActionNames": actions}
+    seen: list[str] = []
+    while True:
+        answered = room.run(CUSTOM, request)
+        assert len(answered["EvaluationResults"]) <= 3
+        seen += [each["EvalActionName"] for each in answered["EvaluationResults"]]
+        if not answered["IsTruncated"]:
+            break
+        request["Marker"] = answered["Marker"]
+    assert seen == actions
