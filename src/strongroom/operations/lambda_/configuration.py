@@ -6,7 +6,7 @@ Sources: Lambda developer guide, "Lambda quotas"; fact sheet rotation section 9.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -117,19 +117,22 @@ def configured(call: Call, function: FunctionVersion) -> FunctionVersion:
     )
 
 
-def verify_runnable(unit: ReadUnit, function: FunctionVersion) -> None:
-    """Raises InvalidParameterValueException unless the role can be taken and all the code fits."""
+def verify_runnable(unit: ReadUnit, function: FunctionVersion, had: Sequence[Arn] = ()) -> None:
+    """Raises InvalidParameterValueException unless the role can be taken and all the code fits.
+
+    `had`: the layers the function had before, which may have been deleted since.
+    """
     if trusted_role(unit, function.role_arn, function.function_arn, function.account_id) is None:
         raise InvalidParameterValueException(messages.ROLE_NOT_ASSUMABLE)
-    verify_fits_with_layers(unit, function)
+    verify_fits_with_layers(unit, function, had)
 
 
-def verify_fits_with_layers(unit: ReadUnit, function: FunctionVersion) -> None:
+def verify_fits_with_layers(unit: ReadUnit, function: FunctionVersion, had: Sequence[Arn]) -> None:
     """Raises InvalidParameterValueException when a layer is not there, or all is too large together."""
     size = function.unzipped_size
     for arn in function.layers:
         layer = _layer(unit, function.region, function.account_id, arn)
-        if layer is None:
+        if layer is None or (layer.deleted and arn not in had):
             raise InvalidParameterValueException(messages.no_layer_version(arn))
         size += layer.unzipped_size
     if size > MAXIMUM_UNZIPPED:

@@ -71,7 +71,7 @@ def update_function_code(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping
     verify_revision(request, before.revision_id)
     code: SealedCode = call.prepared
     after = _with_code(call, before, code)
-    verify_fits_with_layers(unit, after)
+    verify_fits_with_layers(unit, after, before.layers)
     if request.get("DryRun"):
         return described_configuration(unit, call.resources, after)
     save_code(unit, code)
@@ -128,7 +128,7 @@ def update_function_configuration(authorized: AuthorizedCall, unit: WriteUnit) -
     verify_supported(request)
     verify_revision(request, before.revision_id)
     after = configured(call, before)
-    verify_runnable(unit, after)
+    verify_runnable(unit, after, before.layers)
     unit.save(FUNCTION_VERSIONS, after)
     return described_configuration(unit, call.resources, after)
 
