@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +18,7 @@ import pytest
 
 from strongroom.errors import IDPCommunicationErrorException, InvalidIdentityTokenException
 from strongroom.server import issuers as issuers_module
-from strongroom.server.issuers import FetchedIssuerKeys
+from strongroom.server.issuers import FetchedIssuerKeys, https_get
 from support.certificates import self_signed
 
 KEYS = json.dumps({"keys": [{"kid": "one"}]}).encode()
@@ -123,3 +127,57 @@ def test_an_issuer_that_trickles_is_given_up(issuer: Issuer, monkeypatch: pytest
     with pytest.raises(IDPCommunicationErrorException):
         FetchedIssuerKeys().fetch(issuer.url)
     done.set()
+
+
+class Trickling:
+    """A server that speaks TLS and sends `text` a byte at a time, for ever."""
+
+    def __init__(self, certificate: Path, text: bytes) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"localhost:{self._listening.getsockname()[1]}"
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(context, text))
+        self._thread.start()
+
+    def _serve(self, context: ssl.SSLContext, text: bytes) -> None:
+        with contextlib.suppress(OSError), self._listening:
+            connection, _ = self._listening.accept()
+            with context.wrap_socket(connection, server_side=True) as secured:
+                for byte in itertools.cycle(text):
+                    secured.send(bytes([byte]))
+                    if self._done.wait(0.02):
+                        break
+
+    def stop(self) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+@pytest.mark.parametrize(
+    "text", [b"HTTP/1.1 200 OK" + b" " * 1_000_000, b"x-header: value\r\n"], ids=["status line", "headers"]
+)
+def test_an_issuer_whose_headers_trickle_is_given_up(
+    text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path / "issuer.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    head = b"" if text.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n"
+    server = Trickling(certificate, head + text * 100)
+    try:
+        with pytest.raises(TimeoutError):
+            https_get(f"https://{server.url}/", time.monotonic() + 0.5)
+    finally:
+        server.stop()
+
+
+def test_an_issuer_that_never_speaks_tls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimeoutError):
+        https_get(f"https://localhost:{silent.getsockname()[1]}/", time.monotonic() + 0.3)
+
+
+def test_an_answer_that_ends_early_is_no_answer(issuer: Issuer) -> None:
+    issuer.publish(KEYS, **{"Content-Length": str(len(KEYS) + 10)})
+    with pytest.raises(IDPCommunicationErrorException):
+        FetchedIssuerKeys().fetch(issuer.url)

@@ -11,6 +11,7 @@ import base64
 import binascii
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +33,11 @@ SKEW_SECONDS: Final = 60
 LATEST: Final = 253_402_300_799
 """The last second of the year 9999."""
 SMALLEST_RSA_BYTES: Final = 256
+LARGEST_RSA_BYTES: Final = 1024
+LARGEST_EXPONENT_BYTES: Final = 8
 MOST_KEYS: Final = 100
+MOST_TRIED: Final = 4
+"""Keys with the token's kid that its signature is tried with."""
 
 # As reported from AWS by many users.
 NOT_A_JWT: Final = (
@@ -120,7 +125,8 @@ def verify_web_token(
         raise InvalidIdentityTokenException(NOT_A_JWT)
     if unverified.algorithm not in _ALGORITHMS:  # (3)
         raise InvalidIdentityTokenException(WRONG_ALGORITHM)
-    keys = list(_fitting_keys(key_set, unverified))  # (4)
+    # SECURITY: anyone can send a token, and each key tried costs a verification.
+    keys = list(islice(_fitting_keys(key_set, unverified), MOST_TRIED))  # (4)
     if not keys:
         raise InvalidIdentityTokenException(NO_VERIFICATION_KEY)
     claims = _verified_claims(text, unverified.algorithm, keys)  # (5)
@@ -185,12 +191,19 @@ def _public_key(kty: str, members: Mapping[str, Any]) -> RSAKey | ECKey | None:
     try:
         if kty == "EC":
             return ECKey.import_key(dict(members))
-        # SECURITY: a short modulus can be factored.
-        if len(base64.urlsafe_b64decode(members["n"] + "==").lstrip(b"\0")) < SMALLEST_RSA_BYTES:
+        # SECURITY: a short modulus can be factored; a long one, or a long exponent, takes long to verify by.
+        if not SMALLEST_RSA_BYTES <= _length(members["n"]) <= LARGEST_RSA_BYTES:
+            return None
+        if _length(members["e"]) > LARGEST_EXPONENT_BYTES:
             return None
         return RSAKey.import_key(dict(members))
     except (JoseError, ValueError, binascii.Error):
         return None
+
+
+def _length(number: str) -> int:
+    """Return the bytes of a number of a key, leading zeros left out."""
+    return len(base64.urlsafe_b64decode(number + "==").lstrip(b"\0"))
 
 
 def _verified_claims(text: str, algorithm: str, keys: Sequence[RSAKey | ECKey]) -> dict[str, Any]:

@@ -6,12 +6,14 @@ Source: OpenID Connect Discovery 1.0 section 4; fact sheet iam section 13.
 from __future__ import annotations
 
 import http.client
+import io
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -128,28 +130,98 @@ def https_get(url: str, deadline: float) -> bytes:
     parts = urlsplit(url)
     if parts.scheme != "https" or parts.hostname is None or "@" in parts.netloc:
         raise ValueError("keys of an issuer are fetched from an https URL without user name")
-    connection = http.client.HTTPSConnection(
-        parts.hostname, parts.port, timeout=_left(deadline), context=ssl.create_default_context()
-    )
+    _left(deadline)
+    connection = _Connection(parts.hostname, parts.port, deadline)
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", path, headers={"Accept": "application/json"})
         response = connection.getresponse()
         if response.status != http.client.OK:
             raise ValueError(f"the issuer answered with status {response.status}")
-        body = b""
-        # `read1` returns what one receive brings, so that an issuer that trickles meets the deadline.
-        while part := response.read1(MAX_BYTES):
-            body += part
-            if len(body) > MAX_BYTES:
-                raise ValueError("the issuer's answer is too long")
-            if connection.sock is not None:
-                connection.sock.settimeout(_left(deadline))
-            else:
-                _left(deadline)
+        body = response.read(MAX_BYTES + 1)
+        if len(body) > MAX_BYTES:
+            raise ValueError("the issuer's answer is too long")
+        if response.length:
+            raise http.client.IncompleteRead(body, response.length)
         return body
     finally:
-        connection.close()
+        connection.hang_up()
+
+
+class _Connection(http.client.HTTPConnection):
+    """An HTTPS connection that is over at its deadline, however little at a time the other side sends.
+
+    Only the operating system's name resolution has limits of its own.
+    """
+
+    def __init__(self, host: str, port: int | None, deadline: float) -> None:
+        super().__init__(host, port or http.client.HTTPS_PORT)
+        self._deadline = deadline
+        self._socket: socket.socket | None = None
+
+    def connect(self) -> None:
+        self._socket = self._reached()
+        self._socket.settimeout(_left(self._deadline))
+        # The handshake as a whole keeps to the socket's timeout.
+        secured = ssl.create_default_context().wrap_socket(self._socket, server_hostname=self.host)
+        self._socket = secured
+        self.sock = cast("socket.socket", _Timed(secured, self._deadline))
+
+    def hang_up(self) -> None:
+        self.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _reached(self) -> socket.socket:
+        """Return a socket connected to the first of the host's addresses that can be reached."""
+        problem: OSError = OSError("the issuer has no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            self.host, self.port, type=socket.SOCK_STREAM
+        ):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(_left(self._deadline))
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                problem = error
+            else:
+                return sock
+        raise problem
+
+
+class _Timed:
+    """What `http.client` uses of a socket; every step waits until the deadline at most.
+
+    It closes the socket before the answer is read, as sockets let their readers live on. Here that is left to
+    `_Connection.hang_up`.
+    """
+
+    def __init__(self, sock: ssl.SSLSocket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.settimeout(_left(self._deadline))
+        self._sock.sendall(data)
+
+    def makefile(self, _: str) -> io.BufferedReader:
+        return io.BufferedReader(_Incoming(self._sock, self._deadline))
+
+    def close(self) -> None: ...
+
+
+class _Incoming(io.RawIOBase):
+    def __init__(self, sock: ssl.SSLSocket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(_left(self._deadline))
+        return self._sock.recv_into(buffer)
 
 
 def _left(deadline: float) -> float:

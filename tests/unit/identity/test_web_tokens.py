@@ -297,3 +297,21 @@ def test_no_changed_token_is_taken_for_another(place: int, letter: str) -> None:
 def test_any_text_is_refused_in_words(text: str) -> None:
     with pytest.raises(InvalidIdentityTokenException):
         parse_web_token(text)
+
+
+def test_a_signature_is_tried_with_a_few_keys_of_its_id_only() -> None:
+    token, right = sign(claims(NOON)), rsa_jwk(rsa_key())
+    others = [ec_jwk(ec_key(), "rsa-1"), *[rsa_jwk(rsa_key("second"), "rsa-1")] * 3]
+    assert verified(token, key_set(*others, right)).audience == (AUDIENCE,)
+    others.append(rsa_jwk(rsa_key("second"), "rsa-1"))
+    assert refusal(token, key_set(*others, right)) == (InvalidIdentityTokenException, WRONG_SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    ("modulus", "exponent", "taken"),
+    [(1024, 8, True), (1025, 3, False), (16_384, 3, False), (256, 9, False), (256, 256, False)],
+)
+def test_keys_that_take_long_to_verify_by_are_no_keys(modulus: int, exponent: int, taken: bool) -> None:
+    jwk = {"kty": "RSA", "kid": "rsa-1", "n": encoded(b"\xff" * modulus), "e": encoded(b"\x7f" * exponent)}
+    expected = WRONG_SIGNATURE if taken else NO_KEY
+    assert refusal(sign(claims(NOON)), key_set(jwk)) == (InvalidIdentityTokenException, expected)
