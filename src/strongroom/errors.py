@@ -88,8 +88,24 @@ class ServiceUnavailableException(ServiceError):
 # Modelled errors.
 
 
+class AccountHasOngoingImportException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class AccountNotFoundException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class AccountNotManagementOrDelegatedAdministratorException(ServiceError):
     """Modelled by: iam."""
+
+
+class AccountNotRegisteredException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class AccountRegisteredException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class AliasLimitExceededException(ServiceError):
@@ -108,8 +124,32 @@ class CallerIsNotManagementAccountException(ServiceError):
     """Modelled by: iam."""
 
 
+class CannotDelegateManagementAccountException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class CapacityProviderLimitExceededException(ServiceError):
     """Modelled by: lambda."""
+
+
+class ChannelARNInvalidException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class ChannelAlreadyExistsException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class ChannelExistsForEDSException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class ChannelMaxLimitExceededException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class ChannelNotFoundException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class CloudHsmClusterInUseException(ServiceError):
@@ -130,6 +170,22 @@ class CloudHsmClusterNotFoundException(ServiceError):
 
 class CloudHsmClusterNotRelatedException(ServiceError):
     """Modelled by: kms."""
+
+
+class CloudTrailARNInvalidException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class CloudTrailAccessNotEnabledException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class CloudTrailInvalidClientTokenIdException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class CloudWatchLogsDeliveryUnavailableException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class CodeArtifactUserDeletedException(ServiceError):
@@ -157,11 +213,11 @@ class CodeVerificationFailedException(ServiceError):
 
 
 class ConcurrentModificationException(ServiceError):
-    """Modelled by: iam."""
+    """Modelled by: iam, cloudtrail."""
 
 
 class ConflictException(ServiceError):
-    """Modelled by: kms."""
+    """Modelled by: kms, cloudtrail."""
 
 
 class CredentialReportExpiredException(ServiceError):
@@ -194,6 +250,10 @@ class CustomKeyStoreNotFoundException(ServiceError):
 
 class DecryptionFailure(ServiceError):
     """Modelled by: secretsmanager."""
+
+
+class DelegatedAdminAccountLimitExceededException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class DeleteConflictException(ServiceError):
@@ -272,6 +332,34 @@ class EntityTemporarilyUnmodifiableException(ServiceError):
     """Modelled by: iam."""
 
 
+class EventDataStoreARNInvalidException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class EventDataStoreAlreadyExistsException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class EventDataStoreFederationEnabledException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class EventDataStoreHasOngoingImportException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class EventDataStoreMaxLimitExceededException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class EventDataStoreNotFoundException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class EventDataStoreTerminationProtectedException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class ExpiredImportTokenException(ServiceError):
     """Modelled by: kms."""
 
@@ -296,12 +384,28 @@ class FunctionVersionsPerCapacityProviderLimitExceededException(ServiceError):
     """Modelled by: lambda."""
 
 
+class GenerateResponseException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class IDPCommunicationErrorException(ServiceError):
     """Modelled by: sts."""
 
 
 class IDPRejectedClaimException(ServiceError):
     """Modelled by: sts."""
+
+
+class ImportNotFoundException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InactiveEventDataStoreException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InactiveQueryException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class IncorrectKeyException(ServiceError):
@@ -316,8 +420,32 @@ class IncorrectTrustAnchorException(ServiceError):
     """Modelled by: kms."""
 
 
+class InsightNotEnabledException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InsufficientDependencyServiceAccessPermissionException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InsufficientEncryptionPolicyException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InsufficientIAMAccessPermissionException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InsufficientS3BucketPolicyException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class InsufficientSessionLifetimeException(ServiceError):
     """Modelled by: sts."""
+
+
+class InsufficientSnsTopicPolicyException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class InternalServiceError(ServiceError):
@@ -348,12 +476,40 @@ class InvalidCiphertextException(ServiceError):
     """Modelled by: kms."""
 
 
+class InvalidCloudWatchLogsLogGroupArnException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidCloudWatchLogsRoleArnException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class InvalidCodeSignatureException(ServiceError):
     """Modelled by: lambda."""
 
 
 class InvalidContextAssertionException(ServiceError):
     """Modelled by: sts."""
+
+
+class InvalidDateRangeException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidEventCategoryException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidEventDataStoreCategoryException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidEventDataStoreStatusException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidEventSelectorsException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class InvalidGrantIdException(ServiceError):
@@ -364,8 +520,16 @@ class InvalidGrantTokenException(ServiceError):
     """Modelled by: kms."""
 
 
+class InvalidHomeRegionException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class InvalidIdentityTokenException(ServiceError):
     """Modelled by: sts."""
+
+
+class InvalidImportSourceException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class InvalidImportTokenException(ServiceError):
@@ -376,24 +540,52 @@ class InvalidInputException(ServiceError):
     """Modelled by: iam."""
 
 
+class InvalidInsightSelectorsException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class InvalidKeyUsageException(ServiceError):
     """Modelled by: kms."""
+
+
+class InvalidKmsKeyIdException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidLookupAttributesException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class InvalidMarkerException(ServiceError):
     """Modelled by: kms."""
 
 
+class InvalidMaxResultsException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class InvalidNextTokenException(ServiceError):
-    """Modelled by: secretsmanager."""
+    """Modelled by: secretsmanager, cloudtrail."""
+
+
+class InvalidParameterCombinationException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class InvalidParameterException(ServiceError):
-    """Modelled by: secretsmanager."""
+    """Modelled by: secretsmanager, cloudtrail."""
 
 
 class InvalidPublicKeyException(ServiceError):
     """Modelled by: iam."""
+
+
+class InvalidQueryStatementException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidQueryStatusException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class InvalidRequestContentException(ServiceError):
@@ -408,8 +600,24 @@ class InvalidRuntimeException(ServiceError):
     """Modelled by: lambda."""
 
 
+class InvalidS3BucketNameException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidS3PrefixException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class InvalidSecurityGroupIDException(ServiceError):
     """Modelled by: lambda."""
+
+
+class InvalidSnsTopicNameException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidSourceException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class InvalidSubjectCredentialsException(ServiceError):
@@ -418,6 +626,22 @@ class InvalidSubjectCredentialsException(ServiceError):
 
 class InvalidSubnetIDException(ServiceError):
     """Modelled by: lambda."""
+
+
+class InvalidTagParameterException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidTimeRangeException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidTokenException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class InvalidTrailNameException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class InvalidUserTypeException(ServiceError):
@@ -468,6 +692,18 @@ class KeyUnavailableException(ServiceError):
     """Modelled by: kms."""
 
 
+class KmsException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class KmsKeyDisabledException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class KmsKeyNotFoundException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class LimitExceededException(ServiceError):
     """Modelled by: secretsmanager, kms, iam."""
 
@@ -480,12 +716,24 @@ class MalformedPolicyDocumentException(ServiceError):
     """Modelled by: secretsmanager, kms, iam, sts."""
 
 
+class MaxConcurrentQueriesException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class MaximumNumberOfTrailsExceededException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class ModeNotSupportedException(ServiceError):
     """Modelled by: lambda."""
 
 
 class NameConflictException(ServiceError):
     """Modelled by: iam."""
+
+
+class NoManagementAccountSLRExistsException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class NoPublishedVersionException(ServiceError):
@@ -500,8 +748,20 @@ class NotFoundException(ServiceError):
     """Modelled by: kms."""
 
 
+class NotOrganizationManagementAccountException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class NotOrganizationMasterAccountException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class OpenIdIdpCommunicationErrorException(ServiceError):
     """Modelled by: iam."""
+
+
+class OperationNotPermittedException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class OrganizationNotFoundException(ServiceError):
@@ -509,7 +769,11 @@ class OrganizationNotFoundException(ServiceError):
 
 
 class OrganizationNotInAllFeaturesModeException(ServiceError):
-    """Modelled by: iam."""
+    """Modelled by: iam, cloudtrail."""
+
+
+class OrganizationsNotInUseException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class OutboundWebIdentityFederationDisabledException(ServiceError):
@@ -552,6 +816,10 @@ class PublicPolicyException(ServiceError):
     """Modelled by: secretsmanager, lambda."""
 
 
+class QueryIdNotFoundException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class RecursiveInvocationException(ServiceError):
     """Modelled by: lambda."""
 
@@ -568,6 +836,10 @@ class RequestTooLargeException(ServiceError):
     """Modelled by: lambda."""
 
 
+class ResourceARNNotValidException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class ResourceConflictException(ServiceError):
     """Modelled by: lambda."""
 
@@ -581,11 +853,23 @@ class ResourceInUseException(ServiceError):
 
 
 class ResourceNotFoundException(ServiceError):
-    """Modelled by: secretsmanager, lambda."""
+    """Modelled by: secretsmanager, lambda, cloudtrail."""
 
 
 class ResourceNotReadyException(ServiceError):
     """Modelled by: lambda."""
+
+
+class ResourcePolicyNotFoundException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class ResourcePolicyNotValidException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class ResourceTypeNotSupportedException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class RoleModifiedException(ServiceError):
@@ -602,6 +886,10 @@ class RuntimeAliasDeletedException(ServiceError):
 
 class RuntimeVersionDeletedException(ServiceError):
     """Modelled by: lambda."""
+
+
+class S3BucketDoesNotExistException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class S3FilesMountConnectivityException(ServiceError):
@@ -637,7 +925,7 @@ class ServiceNotSupportedException(ServiceError):
 
 
 class ServiceQuotaExceededException(ServiceError):
-    """Modelled by: lambda."""
+    """Modelled by: lambda, cloudtrail."""
 
 
 class SessionDurationEscalationException(ServiceError):
@@ -668,8 +956,24 @@ class TagException(ServiceError):
     """Modelled by: kms."""
 
 
+class TagsLimitExceededException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
 class TooManyRequestsException(ServiceError):
     """Modelled by: lambda."""
+
+
+class TrailAlreadyExistsException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class TrailNotFoundException(ServiceError):
+    """Modelled by: cloudtrail."""
+
+
+class TrailNotProvidedException(ServiceError):
+    """Modelled by: cloudtrail."""
 
 
 class UnmodifiableEntityException(ServiceError):
@@ -685,7 +989,7 @@ class UnsupportedMediaTypeException(ServiceError):
 
 
 class UnsupportedOperationException(ServiceError):
-    """Modelled by: kms."""
+    """Modelled by: kms, cloudtrail."""
 
 
 class XksKeyAlreadyInUseException(ServiceError):

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from strongroom.audit.lookup import EventAttribute
 from strongroom.audit.signer import TrailSigner
+from strongroom.audit.trails import TrailSettings
 from strongroom.function.records import (
     CodePart,
     Function,
@@ -249,6 +250,14 @@ CODE_PARTS: Kind[CodePart] = Kind(
     lambda r: f"{r.number:06}",
     lambda r: f"{r.number:06}",
     remembered=False,
+)
+
+TRAILS: Kind[TrailSettings] = Kind(
+    "trail",
+    TrailSettings,
+    lambda r: r.account_id,
+    lambda r: f"{r.home_region}/{r.name}",
+    lambda r: f"{r.home_region}/{r.name}",
 )
 
 

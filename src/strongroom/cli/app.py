@@ -131,6 +131,14 @@ def serve(
             help="Delete files of the audit trail whose newest record is so old. [default: keep all]",
         ),
     ] = None,
+    trail_index_days: Annotated[
+        int,
+        typer.Option(
+            envvar="STRONGROOM_TRAIL_INDEX_DAYS",
+            min=1,
+            help="How far back LookupEvents and 'trail search' find records.",
+        ),
+    ] = 90,
     tls_cert: Annotated[
         Path | None,
         typer.Option(
@@ -230,7 +238,7 @@ def serve(
                 region=region,
                 access_key=_given_access_key(),
                 sync_every_record=sync_every_record,
-                trail=TrailCare(keep_days=trail_keep_days),
+                trail=TrailCare(keep_days=trail_keep_days, index_days=trail_index_days),
                 tls=tls,
                 network=network,
                 further_listeners=further,
@@ -385,6 +393,27 @@ def consumers(
                 where, secret_id, account_id=account, region=region, days=days, as_json=as_json
             )
     raise typer.Exit(code)
+
+
+@trail_app.command("proof")
+def trail_proof(
+    event_id: Annotated[str, typer.Argument(help="The record's eventID.")],
+    older: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="A file of checkpoints: prove as well that the trail has only grown since its last one.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a proof (JSON) that a record is in the signed trail; docs/proof/verify.py checks it anywhere."""
+    from strongroom.cli.trails import print_proof
+
+    with refusals():
+        print_proof(data_dir or default_data_dir(), event_id, older)
 
 
 @trail_app.command("key")

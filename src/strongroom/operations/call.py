@@ -12,7 +12,16 @@ import msgspec
 
 from strongroom.identity.principal import Principal
 from strongroom.names import AccountId, Region
-from strongroom.ports import Entropy, FunctionRunner, IssuerKeys, ReadUnit, RootKey, Rotators, Store
+from strongroom.ports import (
+    Entropy,
+    EventIndex,
+    FunctionRunner,
+    IssuerKeys,
+    ReadUnit,
+    RootKey,
+    Rotators,
+    Store,
+)
 
 if TYPE_CHECKING:
     from strongroom.policy.evaluation import Decision
@@ -52,6 +61,8 @@ class Resources(msgspec.Struct, frozen=True, eq=False):
     """None: functions are not run in this process."""
     rotators: Rotators | None = None
     """None: there is no managed rotation."""
+    events: EventIndex | None = None
+    """None: the trail is not indexed."""
     endpoint_url: str = ""
     """Where this server answers, for functions to call."""
 

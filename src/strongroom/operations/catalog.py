@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from strongroom.operations import iam, kms, lambda_, secretsmanager, strongroom, sts
+from strongroom.operations import cloudtrail, iam, kms, lambda_, secretsmanager, strongroom, sts
 from strongroom.operations.call import Operation
 
 __all__ = ["CATALOG", "ServedService", "known_actions"]
@@ -32,6 +32,7 @@ CATALOG: Final[Mapping[str, ServedService]] = {
     "iam": _served("AWS Identity and Access Management", iam.OPERATIONS, iam.UNSUPPORTED),
     "sts": _served("AWS Security Token Service", sts.OPERATIONS, sts.UNSUPPORTED),
     "lambda": _served("AWS Lambda", lambda_.OPERATIONS, lambda_.UNSUPPORTED),
+    "cloudtrail": _served("AWS CloudTrail", cloudtrail.OPERATIONS, cloudtrail.UNSUPPORTED),
     "strongroom": _served("strongroom", strongroom.OPERATIONS, strongroom.UNSUPPORTED),
 }
 """By the name botocore has for the service, or `wire/services` for the last."""

@@ -6,26 +6,34 @@ answer; the clerk yields the processor to all who are.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from strongroom.errors import IntegrityError
 from strongroom.server.log import open_log
 from strongroom.server.metering import PUBLISH_SECONDS, Family, Sample, publish, resident
 from strongroom.server.troubles import Troubles
+from strongroom.server.world import SystemClock
 from strongroom.trail.feed import Feed, Follower, Progress
+from strongroom.trail.index.shards import INDEX
+from strongroom.trail.index.writing import Index
 from strongroom.trail.ledger import LEDGER, Ledger
 from strongroom.trail.sinks.addresses import SinkAddress
 from strongroom.trail.sinks.sink import Sink
 
-__all__ = ["Following", "run_clerk"]
+__all__ = ["GC_THRESHOLDS", "Following", "IndexCare", "run_clerk"]
 
 TICK_SECONDS: Final = 0.2
 NICENESS: Final = 10
+TENDING_SECONDS: Final = 5.0
+GC_THRESHOLDS: Final = (200_000, 20, 20)
+"""A batch of records makes many small objects and no cycles."""
 SINK_BYTES: Final = 512 * 1024
 """About how much a sink is given at once: what a failed delivery repeats."""
 
@@ -34,8 +42,17 @@ class Following:
     """Some followers that share a feed, on a thread of their own."""
 
     def __init__(
-        self, name: str, trail: Path, followers: Sequence[Follower], log: Any, *, limit: int | None = None
+        self,
+        name: str,
+        trail: Path,
+        followers: Sequence[Follower],
+        log: Any,
+        *,
+        limit: int | None = None,
+        after: Callable[[Progress], None] | None = None,
     ) -> None:
+        """`after` is called with what each `advance` came to, on the same thread."""
+        self._after = after
         self._feed = Feed(trail, followers)
         self._limit = {} if limit is None else {"limit": limit}
         self._troubles = Troubles(log)
@@ -61,6 +78,8 @@ class Following:
             if name not in progress.errors and lag >= 0 and progress.taken:
                 self._troubles.done(name)
         self._lag, self._skipped = dict(progress.lag), dict(progress.skipped)
+        if self._after is not None:
+            self._after(progress)
         return progress
 
     def families(self) -> list[Family]:
@@ -93,16 +112,35 @@ class Following:
         self._feed.close()
 
 
-def run_clerk(data_dir: Path, sinks: Sequence[SinkAddress], parent: int) -> None:
+class IndexCare:
+    """What the index needs besides records. Called after each of the feed's steps."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._tend_at = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        if isinstance(progress.errors.get(self._index.name), IntegrityError):
+            # The trail was put back to an older state: what the index has of the later one counts no more.
+            self._index.reset()
+        if time.monotonic() >= self._tend_at:
+            self._tend_at = time.monotonic() + TENDING_SECONDS
+            self._index.tend()
+
+
+def run_clerk(data_dir: Path, sinks: Sequence[SinkAddress], index_days: int, parent: int) -> None:
     """Follow the trail until SIGTERM, or until `parent` has gone. Call in a process of its own."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
+    gc.set_threshold(*GC_THRESHOLDS)
     log = open_log("clerk")
     trail = data_dir / "trail"
     opened: list[Sink] = []
-    followings = [Following("ledger", trail, [Ledger.open(data_dir / LEDGER)], log)]
+    index = Index(data_dir / INDEX, SystemClock(), retention_days=index_days)
+    books: list[Follower] = [Ledger.open(data_dir / LEDGER), index]
+    followings = [Following("books", trail, books, log, after=IndexCare(index))]
     for address in sinks:
         sink = address.open(data_dir / "index")
         if sink.is_new and not address.from_start:
@@ -122,3 +160,4 @@ def run_clerk(data_dir: Path, sinks: Sequence[SinkAddress], parent: int) -> None
         each.stop(max(0.0, deadline - time.monotonic()))
     for sink in opened:
         sink.close()
+    index.close()

@@ -36,6 +36,7 @@ _RESOURCE_TYPES: Final[Mapping[str, str]] = {
     "oidc-provider": "AWS::IAM::OIDCProvider",
     "policy": "AWS::IAM::Policy",
     "role": "AWS::IAM::Role",
+    "trail": "AWS::CloudTrail::Trail",
     "user": "AWS::IAM::User",
 }
 

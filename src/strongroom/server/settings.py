@@ -74,6 +74,8 @@ class TrailCare:
 
     keep_days: int | None = None
     """Delete segments whose newest record is older; None: keep all."""
+    index_days: int = 90
+    """How far back LookupEvents and `trail search` find records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

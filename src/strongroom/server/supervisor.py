@@ -74,7 +74,9 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
     supervisor = os.getpid()
     children = [
         _Kept("keeper", lambda: run_keeper(room, root_key, supervisor, settings.trail), log),
-        _Kept("clerk", lambda: run_clerk(room.path, settings.sinks, supervisor), log),
+        _Kept(
+            "clerk", lambda: run_clerk(room.path, settings.sinks, settings.trail.index_days, supervisor), log
+        ),
     ]
     rotate = partial(run_rotations, settings, room, root_key, models, supervisor)
     children.append(_Kept("rotation", rotate, log))

@@ -28,6 +28,8 @@ from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
 from strongroom.trail.decisions import DecisionFile, find_decisions
+from strongroom.trail.index.lookup import IndexReader
+from strongroom.trail.index.shards import INDEX
 from strongroom.trail.segment import SegmentTrail
 from strongroom.wire.models import ServiceModel
 
@@ -94,6 +96,11 @@ class Worker:
             find_decisions=partial(find_decisions, self._room.path),
             issuers=FetchedIssuerKeys(),
             functions=self._functions,
+            events=IndexReader(
+                self._room.path / INDEX,
+                SystemClock(),
+                retention_days=self._settings.trail.index_days,
+            ),
             rotators=open_rotators(),
             endpoint_url=self._settings.endpoint_url,
         )

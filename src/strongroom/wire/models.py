@@ -40,6 +40,9 @@ HANDLED_ELSEWHERE: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("secretsmanager", "ClientRequestTokenType"): frozenset({"min", "max"}),
     ("secretsmanager", "SecretStringType"): frozenset({"min"}),
     ("secretsmanager", "SecretBinaryType"): frozenset({"min"}),
+    # Refused by LookupEvents with errors of their own (fact sheet cloudtrail section 6).
+    ("cloudtrail", "MaxResults"): frozenset({"min", "max"}),
+    ("cloudtrail", "EventCategory"): frozenset({"enum"}),
     # Names that IAM checks by itself, with a text of its own (fact sheet iam section 11).
     ("iam", "userNameType"): frozenset({"pattern"}),
     ("iam", "groupNameType"): frozenset({"pattern"}),

@@ -47,6 +47,7 @@ class Router:
         by_target: dict[str, tuple[ServiceModel, str]] = {}
         query: list[ServiceModel] = []
         rest: list[ServiceModel] = []
+        self._by_prefix: dict[str, ServiceModel] = {}
         for service in services:
             if service.protocol == "rest-json":
                 rest.append(service)
@@ -54,10 +55,11 @@ class Router:
             if service.protocol == "query":
                 query.append(service)
                 continue
-            for operation in service.operations:
-                by_target[f"{service.target_prefix}.{operation}"] = (service, operation)
+            for prefix in _prefixes(service):
+                self._by_prefix[prefix] = service
+                for operation in service.operations:
+                    by_target[f"{prefix}.{operation}"] = (service, operation)
         self._by_target = by_target
-        self._by_prefix = {service.target_prefix: service for service, _ in by_target.values()}
         self._by_version = {service.api_version: service for service in query}
         self._by_name = {service.signing_name: service for service in query}
         self._rest = RestRoutes(rest)
@@ -108,6 +110,12 @@ class Router:
             if f"Version={version}" in raw_query:
                 return service
         return None
+
+
+def _prefixes(service: ServiceModel) -> set[str]:
+    """Return what X-Amz-Target may begin with: CloudTrail's prefix comes long and short, as SDKs were
+    generated (fact sheet cloudtrail section 6)."""
+    return {service.target_prefix, service.target_prefix.rpartition(".")[2]}
 
 
 def _parameters(request: HttpRequest) -> dict[str, str]:

@@ -17,6 +17,7 @@ READ_ONLY = {
     },
     "iam": {"SimulateCustomPolicy", "SimulatePrincipalPolicy"},
     "sts": {"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "DecodeAuthorizationMessage"},
+    "cloudtrail": {"LookupEvents"},
     "strongroom": {"ExplainDecision"},
 }  # fmt: skip
 CHANGES_NOTHING = ("Get", "List", "Describe")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +15,15 @@ __all__ = ["PACKING", "pack"]
 PACKING: Final = "packing.db"
 
 
-def pack(directory: Path, shards: Sequence[Shard], last: int) -> None:
+def pack(
+    directory: Path,
+    shards: Sequence[Shard],
+    last: int,
+    begun: Callable[[sqlite3.Connection], None] = lambda _: None,
+) -> None:
     """One packed file stands for these live ones, which follow one another up to block `last`.
+
+    `begun` is given the connection that works, which another thread may interrupt.
 
     Raises:
         OSError, sqlite3.Error: it could not be done; the live ones are as they were.
@@ -24,6 +31,7 @@ def pack(directory: Path, shards: Sequence[Shard], last: int) -> None:
     path = directory / PACKING
     path.unlink(missing_ok=True)
     connection = create(path, live=False)
+    begun(connection)
     try:
         _copy(connection, shards)
     except BaseException:

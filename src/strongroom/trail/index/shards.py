@@ -1,7 +1,7 @@
 """The files of the index: `live` ones that records are added to, and `packed` ones that never change.
 
-<room>/index/live-<first block>.db              SQLite in WAL mode; the newest one is being written
-<room>/index/packed-<first block>-<last>.db     what several live ones held, in order and without gaps
+<room>/index/events/live-<first block>.db           SQLite in WAL mode; the newest one is being written
+<room>/index/events/packed-<first block>-<last>.db  what several live ones held, in order and without gaps
 
 A packed file stands for every live file whose first block lies in it, so the instant of its renaming is the
 instant the live ones cease to count.
@@ -27,7 +27,7 @@ __all__ = [
     "remove",
 ]
 
-INDEX: Final = "index"
+INDEX: Final = "index/events"
 FORMAT: Final = 1
 """Of another one nothing is read: the index is made again."""
 BUSY_MS: Final = 5_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,7 @@ class Index:
         self._connection: sqlite3.Connection | None = None
         self._positions: dict[str, int] = {}
         self._packing: threading.Thread | None = None
+        self._packers: list[sqlite3.Connection] = []
         self._failure: Exception | None = None
         self._records = 0
         """How many records the live file has, and since when."""
@@ -139,9 +141,14 @@ class Index:
         self._open()
 
     def close(self) -> None:
-        if self._packing is not None:
-            self._packing.join()
-            self._packing = None
+        """Everything taken is in the files; packing that is under way is given up."""
+        while self._packing is not None:
+            with suppress(sqlite3.Error):
+                for connection in self._packers:
+                    connection.interrupt()
+            self._packing.join(0.05)
+            if not self._packing.is_alive():
+                self._packing = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -244,10 +251,12 @@ class Index:
 
     def _pack(self, shards: Sequence[Shard], last: int) -> None:
         try:
-            pack(self._directory, shards, last)
+            pack(self._directory, shards, last, self._packers.append)
         except Exception as error:
             # Told by the next `tend`.
             self._failure = error
+        finally:
+            self._packers.clear()
 
 
 def _load_positions(connection: sqlite3.Connection) -> dict[str, int]:
