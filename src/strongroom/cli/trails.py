@@ -15,8 +15,9 @@ from strongroom.store.errors import RoomError
 from strongroom.store.outbox import exported_up_to, trail_signer
 from strongroom.store.room import DATABASE, verify_format
 from strongroom.trail.examination import Known, examine
+from strongroom.trail.proof import ProofError, prove
 
-__all__ = ["print_key", "verify"]
+__all__ = ["print_key", "print_proof", "verify"]
 
 
 def verify(data_dir: Path, *, as_json: bool, held: Path | None = None, public_key: str | None = None) -> Exit:
@@ -77,6 +78,28 @@ def print_key(data_dir: Path) -> None:
     if signer is None:
         raise RoomError(f"Nothing in the trail of {data_dir} was signed yet.")
     typer.echo(str(PublicKey(signer.name, signer.public_key)))
+
+
+def print_proof(data_dir: Path, event_id: str, older: Path | None = None) -> None:
+    """Print the proof that a record is in the trail, with `older` also that the trail has only grown since
+    the last checkpoint of that file.
+
+    Raises:
+        RoomError: it is no data directory, or there is nothing to be proved.
+        IntegrityError, ServiceUnavailableException: trail or database are damaged, or cannot be read.
+    """
+    verify_format(data_dir)
+    signer = trail_signer(data_dir / DATABASE)
+    if signer is None:
+        raise RoomError(f"Nothing in the trail of {data_dir} was signed yet.")
+    notes = [b""] if older is None else split_notes(older.read_bytes())[0]
+    if not notes:
+        raise RoomError(f"There is no checkpoint in {older}.")
+    try:
+        proof = prove(data_dir / "trail", PublicKey(signer.name, signer.public_key), event_id, notes[-1])
+    except ProofError as error:
+        raise RoomError(str(error)) from error
+    typer.echo(orjson.dumps(proof, option=orjson.OPT_INDENT_2).decode())
 
 
 def _known(exported: int, signer: TrailSigner | None, held: Path | None, public_key: str | None) -> Known:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from strongroom.cli.exits import Exit
-from strongroom.cli.trails import print_key, verify
+from strongroom.cli.trails import print_key, print_proof, verify
 from strongroom.rootkey.held import HeldRootKey
 from strongroom.server.world import SystemClock
+from strongroom.store.errors import RoomError
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
 from strongroom.trail.integration import Integrator
 from strongroom.trail.segment import SegmentTrail
 from support.entropies import SeededEntropy, pattern
+from support.signed_trail import a_signed_trail
 
 
 def test_a_cut_tail_is_found_offline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,3 +48,32 @@ def test_a_cut_tail_is_found_offline(tmp_path: Path, capsys: pytest.CaptureFixtu
         "DAMAGE at record 3 of api-0/000000000001.jsonl: "
         "records 3 to 3, which a checkpoint covers, are missing at the end\n"
     )
+
+
+def test_a_proof_is_printed_that_holds_the_record_and_its_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with a_signed_trail(tmp_path / "data") as trail:
+        trail.write(3)
+        trail.sign()
+        older = tmp_path / "older"
+        older.write_bytes((trail.path / "tree" / "checkpoints").read_bytes())
+        trail.write(2)
+        trail.sign()
+        print_proof(trail.data_dir, "event-4", older)
+        proof = orjson.loads(capsys.readouterr().out)
+        assert orjson.loads(proof["line"])["event"]["eventID"] == "event-4"
+        assert proof["checkpoint"].encode() == trail.known().newest
+        assert proof["older"]["checkpoint"].encode() == older.read_bytes()
+        assert (proof["slot"], proof["public_key"]) == ("api-0", str(trail.known().key))
+        with pytest.raises(RoomError, match=r"^No record of the trail has the event id event-99\.$"):
+            print_proof(trail.data_dir, "event-99")
+        older.write_bytes(b"nothing")
+        with pytest.raises(RoomError, match=r"^There is no checkpoint in "):
+            print_proof(trail.data_dir, "event-4", older)
+
+
+def test_nothing_can_be_proved_before_anything_was_signed(tmp_path: Path) -> None:
+    Room.create(tmp_path / "data").close()
+    with pytest.raises(RoomError, match=r"^Nothing in the trail of .* was signed yet\.$"):
+        print_proof(tmp_path / "data", "event-1")
