@@ -22,6 +22,7 @@ from strongroom.function.revisions import REVISION_BYTES, revision_id
 from strongroom.names import AccountId, Arn, Region, parse_arn
 from strongroom.operations.call import Call, Target
 from strongroom.operations.lambda_ import messages
+from strongroom.operations.lambda_.description import LOGGING_MEMBERS
 from strongroom.operations.lambda_.environment import accepted_environment, seal_environment
 from strongroom.operations.lambda_.standing import LAMBDA, execution_role, trusted_role
 from strongroom.ports import LAYER_VERSIONS, Entropy, ReadUnit
@@ -111,10 +112,17 @@ def configured(call: Call, function: FunctionVersion) -> FunctionVersion:
         layers=tuple(request["Layers"] or ()) if "Layers" in request else function.layers,
         architecture=(request.get("Architectures") or [function.architecture])[0],
         tracing=request.get("TracingConfig", {}).get("Mode", function.tracing),
-        logging=request.get("LoggingConfig", function.logging),
+        logging=_logging(request, function),
         modified_at=call.received_at,
         revision_id=new_revision(call.resources.entropy),
     )
+
+
+def _logging(request: Mapping[str, Any], function: FunctionVersion) -> Mapping[str, str]:
+    given = request.get("LoggingConfig")
+    if given is None:
+        return function.logging
+    return {key: given[key] for key in LOGGING_MEMBERS if key in given}
 
 
 def verify_runnable(unit: ReadUnit, function: FunctionVersion, had: Sequence[Arn] = ()) -> None:

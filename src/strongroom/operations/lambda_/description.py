@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Final
 
 from strongroom.function.records import LATEST, FunctionVersion
 from strongroom.function.references import FunctionRef, parse_layer_ref
@@ -11,7 +11,9 @@ from strongroom.operations.call import Resources
 from strongroom.operations.lambda_.environment import open_environment
 from strongroom.ports import LAYER_VERSIONS, ReadUnit
 
-__all__ = ["described_configuration", "lambda_time", "shown_arn"]
+__all__ = ["LOGGING_MEMBERS", "described_configuration", "lambda_time", "shown_arn"]
+
+LOGGING_MEMBERS: Final = ("LogFormat", "LogGroup", "ApplicationLogLevel", "SystemLogLevel")
 
 
 def described_configuration(
@@ -44,7 +46,7 @@ def described_configuration(
         "LoggingConfig": {
             "LogFormat": "Text",
             "LogGroup": f"/aws/lambda/{function.function_name}",
-            **function.logging,
+            **{key: function.logging[key] for key in LOGGING_MEMBERS if key in function.logging},
         },
     }
     if variables:
