@@ -103,6 +103,8 @@ class If(msgspec.Struct, frozen=True):
 class Term(msgspec.Struct, frozen=True):
     """A statement that has a part in the answer, and the conditions it hangs on."""
 
+    action: str
+    """What the check is about: the action itself, or kms:Decrypt."""
     effect: str
     """`Allow` or `Deny`."""
     statement: DeterminingStatement
@@ -364,7 +366,12 @@ def reach(checks: Sequence[Check], setting: Setting) -> Reach:
     residues = [_Residue(each) for each in checks]
     mild = [each.mildest() for each in residues]
     if not all(each.allowed for each in mild):
-        denies = [Term("Deny", found) for each in mild if not each.allowed for found in each.determining]
+        denies = [
+            Term(residue.check.request.action, "Deny", found)
+            for residue, decision in zip(residues, mild, strict=True)
+            if not decision.allowed
+            for found in decision.determining
+        ]
         layers = dict.fromkeys(layer for each in mild for layer in each.refusing)
         return Reach(Verdict.NEVER, terms=tuple(denies), refused_by=tuple(layers))
     strict = [each.strictest() for each in residues]
@@ -483,8 +490,9 @@ def _terms(residues: Sequence[_Residue], mild: Sequence[Decision]) -> tuple[Term
     """Return the Allows of the mildest reading, and the Denies that it leaves out."""
     found: list[Term] = []
     for residue, decision in zip(residues, mild, strict=True):
+        action = residue.check.request.action
         found += (
-            Term(left.statement.effect.value, left.found, tuple(_ifs(left.statement)))
+            Term(action, left.statement.effect.value, left.found, tuple(_ifs(left.statement)))
             for left in residue.lefts
             if left.statement.denies or left.found in decision.determining
         )
@@ -492,7 +500,7 @@ def _terms(residues: Sequence[_Residue], mild: Sequence[Decision]) -> tuple[Term
         for each in decision.determining:
             if each.layer is Layer.GRANT:
                 grant = grants.get(each.label)
-                found.append(Term("Allow", each, () if grant is None else tuple(grant.ifs)))
+                found.append(Term(action, "Allow", each, () if grant is None else tuple(grant.ifs)))
     return tuple(dict.fromkeys(found))
 
 
