@@ -17,8 +17,16 @@ from strongroom.identity.records import Role
 from strongroom.names import AWSCURRENT, AccountId, Arn, Region, role_arn
 from strongroom.operations.call import Operation
 from strongroom.operations.rotation_role import as_service, rotation_role
-from strongroom.operations.rotation_runs import Task, due, duty_of, fail, proceed, release_others, take
 from strongroom.operations.secretsmanager import OPERATIONS
+from strongroom.operations.secretsmanager.rotation_runs import (
+    Task,
+    due,
+    duty_of,
+    fail,
+    proceed,
+    release_others,
+    take,
+)
 from strongroom.ports import (
     FUNCTION_POLICIES,
     FUNCTION_VERSIONS,

@@ -20,7 +20,7 @@ from strongroom.operations.authorize import DecisionMemory
 from strongroom.operations.call import Resources
 from strongroom.operations.catalog import CATALOG
 from strongroom.operations.datakeys import KeyMemory
-from strongroom.operations.rotation_runs import Task, due, fail, proceed, release_others, take
+from strongroom.operations.secretsmanager.rotation_runs import Task, due, fail, proceed, release_others, take
 from strongroom.operations.standing import StandingMemory
 from strongroom.ports import Clock, ReadUnit, Store
 from strongroom.rootkey import HeldRootKey

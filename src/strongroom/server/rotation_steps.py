@@ -18,8 +18,8 @@ from strongroom.operations.call import Resources
 from strongroom.operations.lambda_.invoking import invocation_of
 from strongroom.operations.lambda_.policies import function_of, may_invoke
 from strongroom.operations.rotation_role import ROLE_NAME
-from strongroom.operations.rotation_runs import Task
 from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, way_of
+from strongroom.operations.secretsmanager.rotation_runs import Task
 from strongroom.ports import Clock, Invocation, ReadUnit
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, parse_document
 from strongroom.secret.material import RotationMaterial
@@ -139,6 +139,9 @@ class RotationSteps:
             if each["Key"].startswith(SETTING_TAG)
         }
         promoted = labels.get(AWSCURRENT) == task.version_id and not task.test_only
+        if not promoted and labels.get(AWSPENDING) != task.version_id:
+            # Seen by the machine, too, before each step; but a call may have come in between.
+            raise RotationFault(FaultKind.SERVICE, "the version being made is no longer under AWSPENDING")
         current = self._document(task, AWSPREVIOUS if promoted else AWSCURRENT)
         pending = self._document(task, None)
         if promoted and current is None:

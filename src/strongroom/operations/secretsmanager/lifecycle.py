@@ -19,8 +19,8 @@ from strongroom.names import (
     parse_arn,
     secret_arn,
 )
-from strongroom.operations import rotation_runs
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.operations.secretsmanager import rotation_runs
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.resolution import alive, one_secret, present, secret_target
 from strongroom.ports import Entropy, ReadUnit, WriteUnit

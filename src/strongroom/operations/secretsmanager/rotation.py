@@ -15,17 +15,17 @@ from strongroom.function.references import parse_function_ref
 from strongroom.names import AWSCURRENT, VersionId
 from strongroom.operations.call import AuthorizedCall, Call, Operation, ResourcePolicy, Target, Unit
 from strongroom.operations.datakeys import open_value
-from strongroom.operations.rotation_choice import Choice
-from strongroom.operations.rotation_runs import (
+from strongroom.operations.secretsmanager.messages import NO_TOKEN, TOKEN_LENGTH, token_in_use
+from strongroom.operations.secretsmanager.replicas import propagate
+from strongroom.operations.secretsmanager.resolution import one_secret, present, secret_target, writable
+from strongroom.operations.secretsmanager.rotation_choice import Choice
+from strongroom.operations.secretsmanager.rotation_runs import (
     begin,
     forget_duty,
     known_token,
     schedule,
     verify_none_running,
 )
-from strongroom.operations.secretsmanager.messages import NO_TOKEN, TOKEN_LENGTH, token_in_use
-from strongroom.operations.secretsmanager.replicas import propagate
-from strongroom.operations.secretsmanager.resolution import one_secret, present, secret_target, writable
 from strongroom.operations.secretsmanager.values import sealed_version
 from strongroom.ports import FUNCTION_POLICIES, ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at
@@ -94,7 +94,7 @@ def _begun(call: Call, unit: WriteUnit, secret: Secret, token: VersionId) -> Sec
 
 
 def cancel_rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
-    """Rotation is off, and a rotation under way goes no further; its configuration and every label stay.
+    """Rotation is off, and a rotation under way begins no further step; its configuration and labels stay.
 
     The answer names the version of a rotation that was not complete: its AWSPENDING blocks the next one.
 
@@ -105,9 +105,9 @@ def cancel_rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping
     call = authorized.call
     secret = writable(present(authorized.target))
     rotation = cancelled(secret.rotation)
-    forget_duty(unit, secret, call.received_at, CANCELLED)
     if rotation != secret.rotation:
         secret = _save(call, unit, replace(secret, rotation=rotation))
+    forget_duty(unit, secret, call.received_at, CANCELLED)
     answer = {"ARN": secret.arn, "Name": secret.name}
     pending = pending_version(secret)
     return answer if pending is None else {**answer, "VersionId": pending}
@@ -161,16 +161,27 @@ ROTATE_SECRET = Operation(
     handle=rotate_secret,
     read_only=False,
     deviations=(
-        "Rotation is not carried out yet: the configuration is validated, stored and scheduled "
-        "(RotationEnabled, RotationRules, NextRotationDate), but no function is invoked, neither at once nor "
-        "at the scheduled time, so a NextRotationDate can pass. The VersionId in the answer is the "
-        "ClientRequestToken; no version of that id is created, no AWSPENDING label is attached, AWSCURRENT "
-        "does not move and LastRotatedDate is not set.",
-        "RotateImmediately makes no difference yet; its testSecret run does not take place.",
-        "Any well-formed Lambda function ARN of any account and region is accepted; whether the function "
-        "exists and lets Secrets Manager invoke it is not checked.",
-        "lambda:InvokeFunction is asked of the caller's own policies only, also for a function of another "
-        "account, and of the stored function when the call names none.",
+        "Without a function a secret rotates, too, when the JSON of its current value has an `engine` this "
+        "server has a rotator for. The service then acts in the account's role "
+        "AWSServiceRoleForSecretsManagerRotation, which RotateSecret makes when it is first needed; key "
+        "policies, resource policies and what is attached to the role hold for it. A template name of AWS's "
+        "in RotationLambdaARN stands for such a rotator unless there is a function of that name.",
+        "With `masterarn` in the value the caller needs secretsmanager:GetSecretValue on that secret. When "
+        "it or the target is changed later, rotations fail until RotateSecret is called again.",
+        "A ClientRequestToken of a version that exists already is ResourceExistsException, unless it is that "
+        "of an earlier RotateSecret, which is answered as then and changes nothing.",
+        "A failed rotation is attempted again after 5, 30, 120 and 600 seconds, as long as its window is "
+        "open, then in the next window; with a schedule in days, on the next day; without a schedule, a day "
+        "later.",
+        "While a step of an earlier rotation is being done, RotateSecret is the InvalidRequestException of a "
+        "rotation that is not complete, also when the new version is current already.",
+        "RotateImmediately false copies the current value as the caller, who needs kms:Decrypt and "
+        "kms:GenerateDataKey. A failed test keeps the configuration.",
+        "Where many windows open at once, rotations are spread over the first half of the window, an hour at "
+        "most.",
+        "RotationFailed of a rotation without a function has an errorMessage of our own.",
+        "Managed external secrets (those with a Type) keep their configuration and are rotated only when "
+        "their value names an engine.",
         "The texts refusing rotation rules, schedule expressions and durations are our own.",
         "cron(): the hours are one hour or an increment; ranges that run backwards are refused; "
         "<DAY>L may stand in either day field; rotations may be 371 days (53 weeks) apart at most.",
@@ -196,5 +207,6 @@ CANCEL_ROTATE_SECRET = Operation(
         "On a secret that rotation was never configured for it is an InvalidRequestException, with a text of "
         "our own.",
         "Cancelling again changes nothing, the LastChangedDate included.",
+        "A step that is being done is not interrupted; no other one follows it.",
     ),
 )

@@ -36,7 +36,6 @@ from strongroom.operations.datakeys import (
     validate_key_access,
 )
 from strongroom.operations.kms.resolution import find_key
-from strongroom.operations.rotation_runs import follow_change, verify_rotation_token
 from strongroom.operations.secretsmanager import messages
 from strongroom.operations.secretsmanager.cross_account import create_replica
 from strongroom.operations.secretsmanager.labels import note_labels
@@ -51,6 +50,7 @@ from strongroom.operations.secretsmanager.resolution import (
     secret_target,
     writable,
 )
+from strongroom.operations.secretsmanager.rotation_runs import follow_change, verify_rotation_token
 from strongroom.operations.secretsmanager.tags import request_tag_context
 from strongroom.ports import ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at, is_marked
@@ -468,6 +468,8 @@ PUT_SECRET_VALUE = Operation(
         "Versions have no limit in number: beyond 100, those without a label are pruned after 24 hours.",
         "VersionStages with both AWSCURRENT and AWSPREVIOUS puts AWSPREVIOUS on the version AWSCURRENT left.",
         "The limit of 65,536 counts the bytes of SecretString in UTF-8.",
+        "A RotationToken that was not given out for the version being made is InvalidRequestException, with "
+        "a text of our own; without one the call is as any other.",
         "The text of EncryptionFailure is the API model's description of it; that for more than 20 staging "
         "labels is ours.",
     ),

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 
 from strongroom.names import AWSCURRENT, StagingLabel, VersionId
 from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
-from strongroom.operations.rotation_runs import follow_change
 from strongroom.operations.secretsmanager.description import midnight
 from strongroom.operations.secretsmanager.labels import note_labels
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.resolution import one_secret, present, secret_target, writable
+from strongroom.operations.secretsmanager.rotation_runs import follow_change, verify_label_may_go
 from strongroom.ports import ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at
 from strongroom.secret.ordering import microseconds
@@ -62,7 +62,8 @@ def update_secret_version_stage(authorized: AuthorizedCall, unit: WriteUnit) -> 
     Raises:
         InvalidParameterException, ResourceNotFoundException, LimitExceededException: as
             `staging.after_stage_update`.
-        InvalidRequestException: marked for deletion, or a replica.
+        InvalidRequestException: marked for deletion, or a replica; or AWSPENDING would leave a version that
+            is being rotated to at this moment.
     """
     call, request = authorized.call, authorized.request
     secret = writable(present(authorized.target))
@@ -79,6 +80,7 @@ def update_secret_version_stage(authorized: AuthorizedCall, unit: WriteUnit) -> 
         versions=known,
     )
     if labels != secret.labels:
+        verify_label_may_go(unit, secret, labels, call.received_at)
         rotation = secret.rotation
         if labels.get(AWSCURRENT) != secret.labels.get(AWSCURRENT):
             rotation = rescheduled(rotation, call.received_at)
@@ -148,6 +150,8 @@ UPDATE_SECRET_VERSION_STAGE = Operation(
         "Texts for a RemoveFromVersionId that does not hold the label, for an unknown MoveToVersionId, for "
         "neither of them and for more than 20 labels are ours.",
         "AWSCURRENT is not moved to a version that has no value (ResourceNotFoundException).",
+        "AWSPENDING cannot be taken off the version a rotation is making while one of its steps is being "
+        "done (InvalidRequestException): the target may get that version's password at that moment.",
     ),
 )
 LIST_SECRET_VERSION_IDS = Operation(

@@ -12,6 +12,7 @@ import datetime as dt
 import hashlib
 import hmac
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 
 from strongroom.audit.event import service_event
 from strongroom.errors import InvalidRequestException
-from strongroom.names import AWSPENDING, AccountId, Arn, Region, VersionId
+from strongroom.names import AWSCURRENT, AWSPENDING, AccountId, Arn, Region, StagingLabel, VersionId
 from strongroom.operations.call import Call, Resources
 from strongroom.operations.rotation_role import service_call
 from strongroom.operations.secretsmanager.replicas import propagate
@@ -55,6 +56,7 @@ __all__ = [
     "release_others",
     "schedule",
     "take",
+    "verify_label_may_go",
     "verify_none_running",
     "verify_rotation_token",
 ]
@@ -67,6 +69,10 @@ LEASE: Final = dt.timedelta(minutes=20)
 _PAGE: Final = 500
 
 # Ours.
+STEP_UNDER_WAY: Final = (
+    "You can't remove the staging label AWSPENDING while a step of the rotation is being done. Call "
+    "CancelRotateSecret, and try again in a moment."
+)
 WRONG_TOKEN: Final = "The RotationToken is not that of a rotation of this secret that is under way."
 
 
@@ -143,9 +149,10 @@ def begin(
 
 
 def forget_duty(unit: WriteUnit, secret: Secret, now: dt.datetime, reason: str) -> None:
-    """Nothing is due for the secret, and a run under way has ended, leaving AWSPENDING where it is."""
+    """Nothing is due for the secret, and a run under way has ended, leaving AWSPENDING where it is; one whose
+    step is being done ends with that step. Call when the secret itself is saved as it is to be."""
     duty = duty_of(unit, secret.arn)
-    if duty is None:
+    if duty is None or _in_flight(duty, now):
         return
     if duty.run is not None:
         _remember(unit, secret, duty.run, now, Outcome.ABANDONED, message=reason)
@@ -174,6 +181,23 @@ def erase(unit: WriteUnit, secret_arn: str) -> None:
         unit.delete(ROTATION_DUTIES, "", secret_arn)
     for each in unit.scan(ROTATION_HISTORY, secret_arn):
         unit.delete(ROTATION_HISTORY, secret_arn, ROTATION_HISTORY.key(each))
+
+
+def verify_label_may_go(
+    unit: ReadUnit, secret: Secret, after: Mapping[StagingLabel, VersionId], now: dt.datetime
+) -> None:
+    """Pass unless AWSPENDING would leave the version a step is being done for at this moment.
+
+    SECURITY: the step may be about to give the target that version's password; with its last label gone,
+    nobody would find it (DESIGN promise 7). The step ends soon, and CancelRotateSecret lets no other begin.
+
+    Raises:
+        InvalidRequestException: it would.
+    """
+    duty = duty_of(unit, secret.arn)
+    run = None if duty is None or not _in_flight(duty, now) else duty.run
+    if run is not None and run.version_id not in (after.get(AWSPENDING), after.get(AWSCURRENT)):
+        raise InvalidRequestException(STEP_UNDER_WAY)
 
 
 def known_token(unit: ReadUnit, secret: Secret, token: str) -> bool:
@@ -421,6 +445,10 @@ def _remember(
             message=message if failure is None else failure.message,
         ),
     )
+
+
+def _in_flight(duty: RotationDuty, now: dt.datetime) -> bool:
+    return duty.run is not None and bool(duty.owner) and duty.due_at > now
 
 
 def _task(secret: Secret, run: RotationRun, step: Step, owner: str, token: str) -> Task:

@@ -1,0 +1,609 @@
+"""Rotations carried out in a room in memory: by a rotator, by a function, on schedule, and interrupted.
+
+Sources: fact sheets rotation sections 3 to 6 and 11, cloudtrail section 4; DESIGN promise 7.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from strongroom.errors import AccessDeniedException, InvalidRequestException, ServiceError
+from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, Arn
+from strongroom.operations.call import Operation
+from strongroom.operations.rotation_role import ROLE_NAME, rotation_role
+from strongroom.operations.secretsmanager.lifecycle import DELETE_SECRET, RESTORE_SECRET
+from strongroom.operations.secretsmanager.policies import PUT_RESOURCE_POLICY
+from strongroom.operations.secretsmanager.replication import REPLICATE_SECRET_TO_REGIONS
+from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, ROTATE_SECRET
+from strongroom.operations.secretsmanager.rotation_runs import HISTORY_KEPT, LEASE
+from strongroom.operations.secretsmanager.tags import TAG_RESOURCE
+from strongroom.operations.secretsmanager.values import PUT_SECRET_VALUE
+from strongroom.operations.secretsmanager.versions import UPDATE_SECRET_VERSION_STAGE
+from strongroom.ports import ROLES, SECRET_POLICIES
+from strongroom.secret.document import FaultKind, RotationFault
+from strongroom.secret.runs import Outcome, Step
+from support.key_room import ACCOUNT, NOON, allow
+from support.replica_room import PARIS, version_id
+from support.rotation_room import FUNCTION, RotationRoom
+
+TOKEN, LATER_TOKEN = "a" * 32, "b" * 32
+ROTATE = {"SecretId": "db", "ClientRequestToken": TOKEN, "RotationRules": {"AutomaticallyAfterDays": 30}}
+NO_FUNCTION = "No Lambda rotation function ARN is associated with this secret."
+STUCK = RotationFault(FaultKind.TARGET, "the target is stuck")
+
+
+@pytest.fixture
+def room() -> RotationRoom:
+    return RotationRoom()
+
+
+def refused(
+    room: RotationRoom, kind: type[ServiceError], operation: Operation, request: Mapping[str, Any], **how: Any
+) -> str:
+    """Return the message of a call that is refused and changes nothing."""
+    before = room.unit.state()
+    with pytest.raises(kind) as raised:
+        room.run(operation, request, **how)
+    assert type(raised.value) is kind
+    assert room.unit.state() == before
+    return raised.value.message
+
+
+# By a rotator
+
+
+def test_a_secret_rotates_by_what_its_value_names(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    answer = room.run(ROTATE_SECRET, ROTATE)
+    assert answer == {"ARN": secret.arn, "Name": "db", "VersionId": TOKEN}
+    room.clock.pass_(seconds=1)
+    room.work()
+    assert room.rotator.begun == ["create", "set", "test", "finish"]
+    assert room.labels(secret.arn) == {AWSCURRENT: TOKEN, AWSPREVIOUS: version_id(1)}
+    assert room.target.takes(room.document(secret.arn))
+    rotation = room.secret(secret.arn).rotation
+    assert rotation is not None
+    assert rotation.last_rotated_at == NOON + dt.timedelta(seconds=1)
+    assert rotation.next_rotation_at == dt.datetime(2026, 1, 31, 23, 59, 59, tzinfo=dt.UTC)
+    assert room.events() == ["RotationStarted", "RotationSucceeded"]
+    assert room.due() == []
+    duty = room.duty(secret.arn)
+    assert duty is not None
+    assert duty.run is None
+    assert dt.datetime(2026, 1, 31, tzinfo=dt.UTC) <= duty.due_at < dt.datetime(2026, 1, 31, 1, tzinfo=dt.UTC)
+    [record] = room.history(secret.arn)
+    assert (record.outcome, record.version_id, record.way) == (Outcome.SUCCEEDED, TOKEN, "target")
+
+
+def test_two_users_take_turns_and_the_one_in_use_is_never_touched(room: RotationRoom) -> None:
+    admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root", "host": "h"})])
+    secret = room.add_rotated(masterarn=admin.arn)
+    users = []
+    for number in range(3):
+        before = room.document(secret.arn)
+        room.rotator.before = lambda step, material, now=before: _opens(room, now)
+        room.run(ROTATE_SECRET, {**ROTATE, "ClientRequestToken": f"{number:x<32}"})
+        room.work()
+        users.append(room.document(secret.arn)["username"])
+        assert room.target.takes(room.document(secret.arn))
+        assert room.target.takes(room.document(secret.arn, AWSPREVIOUS))
+    assert users == ["bob_clone", "bob", "bob_clone"]
+
+
+def _opens(room: RotationRoom, document: Mapping[str, Any]) -> None:
+    assert room.target.takes(document), "the user in use was locked out"
+
+
+def test_a_template_name_stands_for_a_rotator_where_no_function_has_it(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    arn = FUNCTION.replace("function:rotate", "function:SecretsManagerTargetRotationSingleUser")
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationLambdaARN": arn})
+    room.work()
+    assert room.rotator.begun == ["create", "set", "test", "finish"]
+    assert room.labels(secret.arn)[AWSCURRENT] == TOKEN
+    assert room.functions.invocations == []
+
+
+@pytest.mark.parametrize(
+    "value", ["{}", '{"engine": "other"}', '{"engine": 7}', "[]", "no JSON"], ids=lambda value: value
+)
+def test_a_value_no_rotator_is_for_needs_a_function(room: RotationRoom, value: str) -> None:
+    room.add_secret("db", [value])
+    assert refused(room, InvalidRequestException, ROTATE_SECRET, ROTATE) == NO_FUNCTION
+
+
+def test_without_rotators_a_function_is_needed(room: RotationRoom) -> None:
+    room.add_rotated()
+    room.resources = replace(room.resources, rotators=None)
+    assert refused(room, InvalidRequestException, ROTATE_SECRET, ROTATE) == NO_FUNCTION
+
+
+def test_the_service_reads_in_a_role_of_its_own_that_policies_hold_for(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    assert rotation_role(room.unit, ACCOUNT) is None
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": "*",
+        "Condition": {"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::*:role/aws-service-role/*/{ROLE_NAME}"}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    room.run(PUT_RESOURCE_POLICY, {"SecretId": "db", "ResourcePolicy": document})
+    message = refused(room, InvalidRequestException, ROTATE_SECRET, ROTATE)
+    assert message == (
+        "Secrets Manager can't rotate this secret without a rotation function, because the role "
+        f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/rotation.secretsmanager.amazonaws.com/{ROLE_NAME} "
+        "can't read it: a policy denies it. Let the role read the secret, or give a RotationLambdaARN."
+    )
+    for policy in room.unit.scan(SECRET_POLICIES, secret.arn):
+        room.unit.delete(SECRET_POLICIES, secret.arn, policy.policy_name)
+    room.run(ROTATE_SECRET, ROTATE)
+    role = rotation_role(room.unit, ACCOUNT)
+    assert role is not None
+    assert role.arn.endswith(f":role/aws-service-role/rotation.secretsmanager.amazonaws.com/{ROLE_NAME}")
+
+
+def test_a_policy_that_comes_later_fails_the_rotation_in_words(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    role = rotation_role(room.unit, ACCOUNT)
+    assert role is not None
+    room.unit.save(ROLES, replace(role, attached=()))
+    room.work()
+    [record] = room.history(secret.arn)
+    assert (record.outcome, record.step, record.kind) == (Outcome.FAILED, Step.CREATE, "service")
+    assert record.message.startswith("DescribeSecret was refused: AccessDeniedException: User: arn:aws:sts::")
+    assert room.labels(secret.arn) == {AWSCURRENT: version_id(1), AWSPENDING: TOKEN}
+    room.unit.delete(ROLES, ACCOUNT, role.role_id)
+    room.clock.pass_(minutes=1)
+    room.work()
+    assert room.history(secret.arn)[-1].message == (
+        f"the role {ROLE_NAME} has gone; call RotateSecret again, which makes it"
+    )
+
+
+def test_who_may_not_read_the_superuser_secret_may_not_have_it_used(room: RotationRoom) -> None:
+    admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root"})])
+    room.add_rotated(masterarn=admin.arn)
+    ann = room.user("ann", allow("secretsmanager:RotateSecret", "secretsmanager:PutSecretValue"))
+    message = refused(room, AccessDeniedException, ROTATE_SECRET, ROTATE, principal=ann)
+    assert message == (
+        f"User: {ann.arn} is not authorized to perform: secretsmanager:GetSecretValue on resource: {admin.arn} "
+        "because no identity-based policy allows the secretsmanager:GetSecretValue action"
+    )
+
+
+@pytest.mark.parametrize("changed", [{"masterarn": "other"}, {"host": "evil.example"}, {"port": 1}])
+def test_a_superuser_secret_serves_only_what_it_was_approved_for(
+    room: RotationRoom, changed: dict[str, Any]
+) -> None:
+    admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root"})])
+    secret = room.add_rotated(masterarn=admin.arn)
+    room.run(ROTATE_SECRET, ROTATE)
+    room.work()
+    value = {**room.document(secret.arn), **changed}
+    room.run(
+        PUT_SECRET_VALUE,
+        {"SecretId": "db", "ClientRequestToken": "c" * 32, "SecretString": json.dumps(value)},
+    )
+    room.rotator.begun.clear()
+    room.clock.pass_(days=31)
+    room.work()
+    assert room.rotator.begun == []
+    record = room.history(secret.arn)[-1]
+    assert (record.outcome, record.kind) == (Outcome.FAILED, "secret")
+    assert record.message.startswith("masterarn or the target in the secret JSON has changed")
+
+
+def test_settings_come_from_tags(room: RotationRoom) -> None:
+    room.add_rotated()
+    room.run(
+        TAG_RESOURCE,
+        {"SecretId": "db", "Tags": [{"Key": "strongroom:rotation:PASSWORD_LENGTH", "Value": "20"}]},
+    )
+    seen: list[Mapping[str, str]] = []
+    room.rotator.before = lambda step, material: seen.append(material.settings)
+    room.run(ROTATE_SECRET, ROTATE)
+    room.work()
+    assert seen == [{"PASSWORD_LENGTH": "20"}] * 4
+
+
+# Failures
+
+
+def test_a_failed_attempt_keeps_the_current_value_and_is_made_again(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.rotator.refused["set"] = STUCK
+    room.run(ROTATE_SECRET, ROTATE)
+    room.work()
+    assert room.labels(secret.arn) == {AWSCURRENT: version_id(1), AWSPENDING: TOKEN}
+    assert room.events() == ["RotationStarted", "RotationFailed"]
+    event = room.last_event("RotationFailed")
+    assert event["errorMessage"] == "Error during setSecret step: the target is stuck"
+    made = room.document(secret.arn, AWSPENDING)
+    assert room.due() == []
+    room.clock.pass_(seconds=5)
+    del room.rotator.refused["set"]
+    room.work()
+    assert room.labels(secret.arn) == {AWSCURRENT: TOKEN, AWSPREVIOUS: version_id(1)}
+    assert room.document(secret.arn) == made, "the version made before is used"
+    assert [each.outcome for each in room.history(secret.arn)] == [Outcome.FAILED, Outcome.SUCCEEDED]
+
+
+def test_after_five_attempts_it_waits_for_the_next_day(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.rotator.refused["test"] = STUCK
+    room.run(ROTATE_SECRET, ROTATE)
+    for _ in range(200):
+        room.work()
+        room.clock.pass_(seconds=5)
+    assert len(room.history(secret.arn)) == 5
+    duty = room.duty(secret.arn)
+    assert duty is not None
+    assert duty.run is not None
+    assert duty.run.failure is not None
+    assert duty.run.failure.message == "the target is stuck"
+    assert NOON.date() + dt.timedelta(days=1) == duty.due_at.date()
+    assert refused(
+        room, InvalidRequestException, ROTATE_SECRET, {**ROTATE, "ClientRequestToken": LATER_TOKEN}
+    ) == ("A previous rotation isn't complete. That rotation will be reattempted.")
+    del room.rotator.refused["test"]
+    room.clock.time = duty.due_at
+    room.work()
+    assert room.labels(secret.arn)[AWSCURRENT] == TOKEN
+
+
+def test_attempts_of_a_scheduled_rotation_keep_to_the_hours_they_may_be_made_in(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    rules = {"ScheduleExpression": "cron(0 18 ? * SAT *)", "Duration": "1h"}
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationRules": rules})
+    room.work()
+    room.rotator.refused["create"] = STUCK
+    attempts = []
+    while len(attempts) < 12:
+        duty = room.duty(secret.arn)
+        assert duty is not None
+        room.clock.time = duty.due_at
+        room.work()
+        attempts.append(room.history(secret.arn)[-1].ended_at)
+    assert all((at.weekday(), at.hour) == (5, 18) for at in attempts), attempts
+    assert len({at.date() for at in attempts}) >= 3
+
+
+@pytest.mark.parametrize("made", [0, HISTORY_KEPT])
+def test_history_is_kept_to_a_length(room: RotationRoom, made: int) -> None:
+    secret = room.add_rotated()
+    for number in range(made + 2):
+        room.run(ROTATE_SECRET, {**ROTATE, "ClientRequestToken": f"{number:x<32}"})
+        room.clock.pass_(minutes=1)
+        room.work()
+    assert len(room.history(secret.arn)) == min(made + 2, HISTORY_KEPT)
+    assert room.history(secret.arn)[-1].version_id == f"{made + 1:x<32}"
+
+
+# Interruptions
+
+
+@pytest.mark.parametrize("step", ["create", "set", "test", "finish"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_process_that_ends_at_any_step_is_followed_by_one_that_goes_on(
+    room: RotationRoom, step: str, when: str
+) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    task = room.take(secret.arn)
+    while task is not None and not task.step.startswith(step):
+        task = room.do(task)
+    assert task is not None
+    if when == "after":
+        room.steps.do(task)
+    assert room.release("process-2") == 1
+    again = room.take(secret.arn, "process-2")
+    assert again is not None
+    assert room.proceed(task) is None, "the first one has nothing to say any more"
+    while again is not None:
+        again = room.do(again)
+    assert room.labels(secret.arn) == {AWSCURRENT: TOKEN, AWSPREVIOUS: version_id(1)}
+    assert room.target.takes(room.document(secret.arn))
+    assert room.events() == ["RotationStarted", "RotationSucceeded"]
+
+
+def test_what_somebody_is_at_is_nobody_elses_until_its_lease_ends(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    task = room.take(secret.arn)
+    assert task is not None
+    assert room.due() == []
+    assert room.take(secret.arn, "process-2") is None
+    room.clock.time += LEASE
+    other = room.take(secret.arn, "process-2")
+    assert other is not None
+    assert room.do(task) is None
+    assert other.step is Step.CREATE
+
+
+def test_a_value_written_by_hand_abandons_the_rotation(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    task = room.take(secret.arn)
+    assert task is not None
+    by_hand = {"SecretId": "db", "ClientRequestToken": LATER_TOKEN, "SecretString": "by hand"}
+    room.run(PUT_SECRET_VALUE, by_hand)
+    assert room.labels(secret.arn) == {AWSCURRENT: LATER_TOKEN, AWSPREVIOUS: version_id(1)}
+    assert room.events() == ["RotationStarted", "RotationAbandoned"]
+    assert room.do(task) is None
+    assert room.unit.version(secret.arn, TOKEN) is None, "its value was not stored"
+    assert [each.outcome for each in room.history(secret.arn)] == [Outcome.ABANDONED]
+    duty = room.duty(secret.arn)
+    assert duty is not None
+    assert duty.run is None
+
+
+def test_cancelling_lets_the_step_under_way_be_the_last(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    task = room.take(secret.arn)
+    assert task is not None
+    answer = room.run(CANCEL_ROTATE_SECRET, {"SecretId": "db"})
+    assert answer["VersionId"] == TOKEN
+    take_off = {"SecretId": "db", "VersionStage": "AWSPENDING", "RemoveFromVersionId": TOKEN}
+    assert refused(room, InvalidRequestException, UPDATE_SECRET_VERSION_STAGE, take_off) == (
+        "You can't remove the staging label AWSPENDING while a step of the rotation is being done. Call "
+        "CancelRotateSecret, and try again in a moment."
+    )
+    assert room.do(task) is None
+    assert room.rotator.begun == ["create"]
+    assert room.duty(secret.arn) is None
+    assert room.labels(secret.arn) == {AWSCURRENT: version_id(1), AWSPENDING: TOKEN}
+    room.run(UPDATE_SECRET_VERSION_STAGE, take_off)
+    room.run(ROTATE_SECRET, {**ROTATE, "ClientRequestToken": LATER_TOKEN})
+    room.work()
+    assert room.labels(secret.arn)[AWSCURRENT] == LATER_TOKEN
+
+
+def test_cancelling_what_waits_ends_it_at_once(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    room.run(CANCEL_ROTATE_SECRET, {"SecretId": "db"})
+    assert room.duty(secret.arn) is None
+    room.work()
+    assert room.rotator.begun == []
+    [record] = room.history(secret.arn)
+    assert (record.outcome, record.message) == (Outcome.ABANDONED, "Rotation was turned off.")
+
+
+def test_a_deleted_secret_is_left_alone_and_a_restored_one_rotates_again(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    room.run(DELETE_SECRET, {"SecretId": "db"})
+    room.clock.pass_(days=40)
+    room.work()
+    assert room.rotator.begun == []
+    assert room.duty(secret.arn) is None
+    room.run(RESTORE_SECRET, {"SecretId": "db"})
+    room.work()
+    assert room.rotator.begun == ["create", "set", "test", "finish"]
+    assert room.labels(secret.arn)[AWSCURRENT] == TOKEN, (
+        "the rotation that was not complete is attempted again"
+    )
+    room.run(DELETE_SECRET, {"SecretId": "db", "ForceDeleteWithoutRecovery": True})
+    assert room.duty(secret.arn) is None
+    assert room.history(secret.arn) == []
+
+
+def test_a_manual_change_puts_the_next_rotation_off(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    room.work()
+    room.clock.pass_(days=10)
+    value = json.dumps(room.document(secret.arn))
+    room.run(
+        PUT_SECRET_VALUE,
+        {"SecretId": "db", "ClientRequestToken": LATER_TOKEN, "SecretString": value},
+        now=room.clock.now(),
+    )
+    room.rotator.begun.clear()
+    room.clock.time = NOON + dt.timedelta(days=31)
+    room.work()
+    assert room.rotator.begun == []
+    duty = room.duty(secret.arn)
+    assert duty is not None
+    assert duty.due_at.date() == (NOON + dt.timedelta(days=40)).date()
+    room.clock.time = duty.due_at
+    room.work()
+    assert room.rotator.begun == ["create", "set", "test", "finish"]
+
+
+def test_replicas_follow_each_label(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(REPLICATE_SECRET_TO_REGIONS, {"SecretId": "db", "AddReplicaRegions": [{"Region": PARIS}]})
+    room.run(ROTATE_SECRET, ROTATE)
+    in_paris = secret.arn.replace("eu-central-1", PARIS)
+    assert room.labels(in_paris) == {AWSCURRENT: version_id(1), AWSPENDING: TOKEN}
+    room.work()
+    assert room.labels(in_paris) == {AWSCURRENT: TOKEN, AWSPREVIOUS: version_id(1)}
+    assert room.values(in_paris) == room.values(secret.arn)
+    assert [each.status for each in room.secret(secret.arn).replicas] == ["InSync"]
+
+
+# RotateImmediately false
+
+
+def test_a_test_runs_one_step_on_a_copy_and_takes_its_label_off(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, {**ROTATE, "RotateImmediately": False})
+    assert room.document(secret.arn, AWSPENDING) == room.document(secret.arn)
+    room.work()
+    assert room.rotator.begun == ["test"]
+    assert room.labels(secret.arn) == {AWSCURRENT: version_id(1)}
+    assert room.events() == ["TestRotationStarted", "TestRotationSucceeded"]
+    rotation = room.secret(secret.arn).rotation
+    assert rotation is not None
+    assert rotation.last_rotated_at is None
+    duty = room.duty(secret.arn)
+    assert duty is not None
+    assert duty.run is None
+
+
+def test_a_failed_test_keeps_the_configuration_and_is_not_made_again(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.target.passwords["bob"] = "another"
+    room.run(ROTATE_SECRET, {**ROTATE, "RotateImmediately": False})
+    room.work()
+    assert room.events() == ["TestRotationStarted", "TestRotationFailed"]
+    assert room.labels(secret.arn) == {AWSCURRENT: version_id(1)}
+    rotation = room.secret(secret.arn).rotation
+    assert rotation is not None
+    assert rotation.enabled
+    room.clock.pass_(hours=1)
+    room.work()
+    assert room.rotator.begun == ["test"]
+
+
+# By a function
+
+
+def _template(room: RotationRoom) -> None:
+    """A function after the contract of AWS's templates (section 8)."""
+
+    def handler(event: Mapping[str, Any]) -> None:
+        arn, token = event["SecretId"], event["ClientRequestToken"]
+        secret = room.secret(arn)
+        assert token in secret.labels.values(), f"Secret version {token} has no stage for rotation"
+        if secret.labels[AWSCURRENT] == token:
+            return
+        assert secret.labels[AWSPENDING] == token
+        if event["Step"] == "createSecret" and room.unit.version(arn, token) is None:
+            value = {**room.document(arn), "password": f"new-{token}"}
+            room.run(
+                PUT_SECRET_VALUE,
+                {
+                    "SecretId": arn,
+                    "ClientRequestToken": token,
+                    "SecretString": json.dumps(value),
+                    "VersionStages": ["AWSPENDING"],
+                    "RotationToken": event["RotationToken"],
+                },
+            )
+        if event["Step"] == "setSecret":
+            pending = room.document(arn, AWSPENDING)
+            room.target.passwords[pending["username"]] = pending["password"]
+        if event["Step"] == "testSecret":
+            assert room.target.takes(room.document(arn, AWSPENDING))
+        if event["Step"] == "finishSecret":
+            room.run(
+                UPDATE_SECRET_VERSION_STAGE,
+                {
+                    "SecretId": arn,
+                    "VersionStage": "AWSCURRENT",
+                    "MoveToVersionId": token,
+                    "RemoveFromVersionId": secret.labels[AWSCURRENT],
+                },
+            )
+
+    room.functions.handler = handler
+
+
+def test_a_function_is_told_each_step_and_ends_the_rotation(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.add_function()
+    _template(room)
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationLambdaARN": FUNCTION})
+    room.work()
+    events = [json.loads(each.event) for each in room.functions.invocations]
+    assert [each["Step"] for each in events] == ["createSecret", "setSecret", "testSecret", "finishSecret"]
+    assert {(each["SecretId"], each["ClientRequestToken"]) for each in events} == {(secret.arn, TOKEN)}
+    assert len({each["RotationToken"] for each in events}) == 1
+    assert 36 <= len(events[0]["RotationToken"]) <= 256
+    assert room.labels(secret.arn) == {AWSCURRENT: TOKEN, AWSPREVIOUS: version_id(1)}
+    assert room.target.takes(room.document(secret.arn))
+    assert room.rotator.begun == [], "the function comes before what the value names"
+    [record] = room.history(secret.arn)
+    assert (record.outcome, record.way) == (Outcome.SUCCEEDED, FUNCTION)
+
+
+def test_a_functions_failure_is_told_in_awss_words_and_nothing_it_said(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.add_function()
+
+    def handler(event: Mapping[str, Any]) -> None:
+        raise KeyError("Canary-In-A-Message")
+
+    room.functions.handler = handler
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationLambdaARN": FUNCTION})
+    room.work()
+    event = room.last_event("RotationFailed")
+    assert event["errorMessage"] == f"Error when executing lambda {FUNCTION} during createSecret step"
+    [record] = room.history(secret.arn)
+    assert record.message == (
+        "the function rotate ended createSecret with KeyError; see 'strongroom function logs rotate'"
+    )
+    assert b"Canary" not in b"".join(room.unit.events)
+
+
+def test_a_function_that_makes_no_value_has_not_done_its_first_step(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.add_function()
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationLambdaARN": FUNCTION})
+    room.work()
+    [record] = room.history(secret.arn)
+    assert (record.outcome, record.step) == (Outcome.FAILED, Step.CREATE)
+    assert record.message == "createSecret ended without a value under AWSPENDING."
+    assert room.labels(secret.arn) == {AWSCURRENT: version_id(1), AWSPENDING: TOKEN}
+
+
+def test_a_function_that_lets_the_service_in_no_longer_fails_the_rotation(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.add_function()
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationLambdaARN": FUNCTION})
+    room.admit(Arn(FUNCTION), "s3.amazonaws.com")
+    room.work()
+    assert room.functions.invocations == []
+    [record] = room.history(secret.arn)
+    assert record.message == (
+        f"the policy of the function {FUNCTION} does not let secretsmanager.amazonaws.com in"
+    )
+
+
+@pytest.mark.parametrize("token", ["x" * 43, None], ids=["another token", "that of an earlier attempt"])
+def test_a_rotation_token_that_is_not_the_attempts_is_refused(room: RotationRoom, token: str | None) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    task = room.take(secret.arn)
+    assert task is not None
+    if token is None:
+        room.fail(task, STUCK)
+        room.clock.pass_(seconds=5)
+        assert room.take(secret.arn) is not None
+    request = {
+        "SecretId": "db",
+        "ClientRequestToken": TOKEN,
+        "SecretString": "{}",
+        "VersionStages": ["AWSPENDING"],
+        "RotationToken": token or task.rotation_token,
+    }
+    assert refused(room, InvalidRequestException, PUT_SECRET_VALUE, request) == (
+        "The RotationToken is not that of a rotation of this secret that is under way."
+    )
+
+
+def test_a_new_schedule_without_a_rotation_does_not_cancel_what_is_scheduled(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationRules": {"AutomaticallyAfterDays": 2}})
+    room.work()
+    before = room.secret(secret.arn).rotation
+    slower = {**ROTATE, "ClientRequestToken": LATER_TOKEN, "RotateImmediately": False}
+    room.run(ROTATE_SECRET, slower)
+    room.work()
+    after = room.secret(secret.arn).rotation
+    assert before is not None
+    assert after is not None
+    assert after.next_rotation_at == before.next_rotation_at
+    assert after.rules != before.rules

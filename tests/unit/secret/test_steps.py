@@ -1,0 +1,198 @@
+"""The rotation step machine: each case, and every way a rotation can go (`support.rotation_model`).
+
+Source: fact sheet rotation sections 4, 5 and 8; DESIGN promise 7.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from strongroom.names import AWSCURRENT, AWSPENDING, VersionId
+from strongroom.secret.runs import RotationFailure, RotationRun, Step
+from strongroom.secret.steps import (
+    CANCELLED,
+    DELETED,
+    NO_PENDING_VALUE,
+    NO_SCHEDULE_PAUSE,
+    NOT_CURRENT,
+    REPLACED,
+    RETRY_PAUSES,
+    Abandon,
+    Action,
+    Complete,
+    EndTest,
+    Fail,
+    Invoke,
+    Seen,
+    after_failure,
+    after_step,
+    next_action,
+)
+from support.rotation_model import World, begin, begun, successors
+
+NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+OLD, NEW, OTHER = VersionId("old"), VersionId("new"), VersionId("other")
+RUN = RotationRun(version_id=NEW, started_at=NOW)
+STUB = Seen(alive=True, enabled=True, current=OLD, pending=NEW, has_value=False)
+MADE = replace(STUB, has_value=True)
+PROMOTED = replace(MADE, current=NEW)
+FAILURE = RotationFailure(step=Step.SET, kind="login", message="refused", at=NOW)
+
+
+def at(step: Step | None, **members: Any) -> RotationRun:
+    return msgspec.structs.replace(RUN, step=step, **members)
+
+
+@pytest.mark.parametrize(
+    ("run", "seen", "action"),
+    [
+        (RUN, STUB, Invoke(Step.CREATE)),
+        (RUN, MADE, Invoke(Step.CREATE)),
+        (at(Step.SET), MADE, Invoke(Step.SET)),
+        (at(Step.SET), STUB, Fail(Step.CREATE, NO_PENDING_VALUE)),
+        (at(Step.TEST), MADE, Invoke(Step.TEST)),
+        (at(Step.FINISH), MADE, Invoke(Step.FINISH)),
+        (at(None), MADE, Fail(Step.FINISH, NOT_CURRENT)),
+        (at(None), PROMOTED, Complete()),
+        (at(Step.FINISH), PROMOTED, Invoke(Step.FINISH)),
+        (at(Step.CREATE), PROMOTED, Invoke(Step.FINISH)),
+        (at(None), replace(PROMOTED, pending=None), Complete()),
+        (at(Step.SET), replace(MADE, pending=None), Abandon(REPLACED)),
+        (at(Step.SET), replace(MADE, pending=OTHER), Abandon(REPLACED)),
+        (at(Step.SET), replace(MADE, current=OTHER, pending=None), Abandon(REPLACED)),
+        (at(Step.SET), replace(MADE, enabled=False), Abandon(CANCELLED)),
+        (at(None), replace(PROMOTED, alive=False), Abandon(DELETED)),
+        (at(Step.TEST, test_only=True), MADE, Invoke(Step.TEST)),
+        (at(None, test_only=True), MADE, EndTest()),
+    ],
+)
+def test_what_is_done_next(run: RotationRun, seen: Seen, action: Action) -> None:
+    assert next_action(run, seen) == action
+
+
+def test_steps_follow_one_another_and_a_test_has_one() -> None:
+    run, seen = RUN, []
+    while run.step is not None:
+        seen.append(run.step)
+        run = after_step(run, run.step)
+    assert seen == ["createSecret", "setSecret", "testSecret", "finishSecret"]
+    assert after_step(at(Step.TEST, test_only=True), Step.TEST).step is None
+
+
+def test_a_failed_attempt_is_made_again_from_the_first_step_with_growing_pauses() -> None:
+    run, when = at(Step.SET), []
+    for _ in RETRY_PAUSES:
+        later = after_failure(run, msgspec.structs.replace(FAILURE, at=NOW), None)
+        assert later is not None
+        assert (later.run.step, later.run.version_id) == (Step.CREATE, NEW)
+        run = later.run
+        when.append(later.at - NOW)
+    assert when == sorted(RETRY_PAUSES)
+    assert (run.attempt, run.attempts) == (5, 5)
+    last = after_failure(run, FAILURE, None)
+    assert last is not None
+    assert last.at == NOW + NO_SCHEDULE_PAUSE
+    assert (last.run.attempt, last.run.attempts, last.run.failure) == (1, 6, FAILURE)
+
+
+def test_attempts_end_with_their_window_and_go_on_in_the_next() -> None:
+    closes = NOW + dt.timedelta(seconds=4)
+    turn = (NOW + dt.timedelta(hours=8), NOW + dt.timedelta(hours=9))
+    later = after_failure(at(Step.SET, closes_at=closes), FAILURE, turn)
+    assert later is not None
+    assert (later.at, later.run.closes_at, later.run.attempt) == (turn[0], turn[1], 1)
+    within = after_failure(at(Step.SET, closes_at=closes + dt.timedelta(seconds=2)), FAILURE, turn)
+    assert within is not None
+    assert within.at == NOW + RETRY_PAUSES[0]
+
+
+def test_a_failed_test_is_not_made_again() -> None:
+    assert after_failure(at(Step.TEST, test_only=True), FAILURE, None) is None
+
+
+# Every way
+
+
+def reached(start: World) -> dict[World, World | None]:
+    """Return every world that can come of `start`, each with one it came from."""
+    came_from: dict[World, World | None] = {start: None}
+    waiting = deque([start])
+    while waiting:
+        world = waiting.popleft()
+        for after in successors(world):
+            if after not in came_from:
+                came_from[after] = world
+                waiting.append(after)
+    return came_from
+
+
+def story(world: World, came_from: dict[World, World | None]) -> str:
+    told = []
+    step: World | None = world
+    while step is not None:
+        told.append(f"{step.told}: {dict(step.labels)}, the target takes {step.target}")
+        step = came_from[step]
+    return "\n".join(reversed(told))
+
+
+def ends(world: World) -> bool:
+    """True when the process comes to an end by itself from here, with nobody in its way."""
+    alone = replace(world, faults=0, by_others=0)
+    for _ in range(40):
+        if alone.run is None and alone.reading is None:
+            return True
+        alone = next(iter(successors(alone)))
+    return False
+
+
+@pytest.mark.parametrize("alternating", [False, True], ids=["single user", "alternating users"])
+@pytest.mark.parametrize("second_rotation", [False, True], ids=["first rotation", "second rotation"])
+def test_however_it_goes_no_application_is_stranded_and_every_run_ends(
+    alternating: bool, second_rotation: bool
+) -> None:
+    start = begin(alternating=alternating)
+    if second_rotation:
+        start = begun(_completed(start), "third")
+    worlds = reached(start)
+    assert len(worlds) > 1000, "the model explores"
+    outcomes = set()
+    for world in worlds:
+        assert any(world.opens(version) for _, version in world.labels), story(world, worlds)
+        if alternating:
+            assert world.opens(world.label(AWSCURRENT)), story(world, worlds)
+        before = worlds[world]
+        current = world.label(AWSCURRENT)
+        if before is not None and current != before.label(AWSCURRENT) and current != "by-hand":
+            assert current in world.tested, story(world, worlds)
+        assert ends(world), story(world, worlds)
+        if world.run is None and world.reading is None:
+            outcomes.add((world.label(AWSCURRENT), world.label(AWSPENDING), bool(world.completed)))
+    made = "third" if second_rotation else "second"
+    assert (made, None, True) in outcomes
+    assert ("by-hand", None, second_rotation) in outcomes
+
+
+def _completed(world: World) -> World:
+    """Return the world after the rotation under way has gone well."""
+    alone = replace(world, faults=0, by_others=0)
+    while alone.run is not None or alone.reading is not None:
+        alone = next(iter(successors(alone)))
+    assert alone.label(AWSPENDING) is None
+    return replace(alone, faults=2, by_others=2)
+
+
+def test_the_model_tells_a_machine_that_promotes_before_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(run: RotationRun, step: Step) -> RotationRun:
+        done = after_step(run, step)
+        return msgspec.structs.replace(done, step=Step.FINISH if done.step is Step.TEST else done.step)
+
+    monkeypatch.setattr("support.rotation_model.after_step", careless)
+    worlds = reached(begin(alternating=False))
+    untested = [w for w in worlds if w.label(AWSCURRENT) == "second" and "second" not in w.tested]
+    assert untested
