@@ -42,6 +42,7 @@ from strongroom.operations.sts.limits import verify_may_call
 from strongroom.ports import Clock, ReadUnit, Store, Trail, WriteUnit
 from strongroom.server.attempt import GLOBAL_REGION, Attempt
 from strongroom.server.callers import Caller, Callers, described
+from strongroom.server.errands import Errands
 from strongroom.server.explaining import Explainer
 from strongroom.server.metering import Meter
 from strongroom.server.records import events_of
@@ -104,9 +105,8 @@ class Pipeline:
         self._explainer = None if keep is None else Explainer(keep, known_actions(catalog))
         self._repeats = Repeats()
         self._key_uses = KeyUses(store)
+        self._errands = Errands()
         # Threads start with the first slow call; a few, so that making keys cannot take every core for long.
-        self._errands: dict[str, asyncio.Future[None]] = {}
-        self._messengers = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="errand")
         self._slow = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow")
         self._patient = ThreadPoolExecutor(PATIENT_THREADS, thread_name_prefix="patient")
 
@@ -259,13 +259,7 @@ class Pipeline:
         errand = self._store.read(ask)
         if errand is None:
             return
-        running = self._errands.get(errand.key)
-        if running is None:
-            loop = asyncio.get_running_loop()
-            running = self._errands[errand.key] = loop.run_in_executor(self._messengers, errand.work)
-            running.add_done_callback(lambda _: self._errands.pop(errand.key, None))
-        # One caller who hangs up does not take the errand from the others.
-        await asyncio.shield(running)
+        await self._errands.run(errand, attempt.claimed_account)
 
     async def _prepare(self, attempt: Attempt, route: Route) -> None:
         """Have the slow part of a call done on a worker thread, once policies allow the call.
