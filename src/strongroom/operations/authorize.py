@@ -62,19 +62,43 @@ class DecisionMemory:
     """
 
     LIMIT: Final = 20_000
+    CHARACTERS: Final = 16 * 1024 * 1024
+    """Of all that callers choose: what a place is found by, and the values of condition keys."""
     VALUES_REMEMBERED: Final = 16
     """A key whose value is new each time (aws:CurrentTime) makes remembering useless, but not harmful."""
 
     def __init__(self) -> None:
         self._remembered: dict[tuple[object, ...], _Remembered] = {}
+        # Threads may lose an addition to each other, which then counts when all is forgotten next.
+        self._characters = 0
 
     def get(self, place: tuple[object, ...]) -> _Remembered | None:
         return self._remembered.get(place)
 
     def put(self, place: tuple[object, ...], remembered: _Remembered) -> None:
-        if len(self._remembered) >= self.LIMIT:
-            self._remembered.clear()
+        self._make_room(place)
         self._remembered[place] = remembered
+
+    def keep(self, known: _Remembered, values: tuple[Any, ...], decision: Decision) -> None:
+        """The decision for these values of the condition keys is remembered with what it was made from."""
+        if len(known.by_values) >= self.VALUES_REMEMBERED:
+            self._characters -= sum(map(_characters, known.by_values))
+            known.by_values.clear()
+        self._make_room(values)
+        known.by_values[values] = decision
+
+    def _make_room(self, given: tuple[object, ...]) -> None:
+        self._characters += _characters(given)
+        if len(self._remembered) >= self.LIMIT or self._characters > self.CHARACTERS:
+            self._remembered.clear()
+            self._characters = _characters(given)
+
+
+def _characters(given: object) -> int:
+    """Return how long the texts in a tuple are, those in tuples within it too."""
+    if isinstance(given, str):
+        return len(given)
+    return sum(map(_characters, given)) if isinstance(given, tuple) else 0
 
 
 def authorize(call: Call, unit: ReadUnit, targets: Sequence[Target]) -> AuthorizedCall:
@@ -142,9 +166,7 @@ def allowed(call: Call, unit: ReadUnit, target: Target) -> Decision:
         if policies is None:
             return _UNREADABLE
         decision = evaluate(_request(call, target, keys), policies)
-        if len(known.by_values) >= memory.VALUES_REMEMBERED:
-            known.by_values.clear()
-        known.by_values[values] = decision
+        memory.keep(known, values, decision)
     return decision
 
 

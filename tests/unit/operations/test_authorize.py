@@ -222,6 +222,34 @@ def test_a_full_memory_forgets_and_goes_on(unit: MarkedUnit, monkeypatch: pytest
         assert len(call.resources.decision_memory._remembered) <= 3
 
 
+def test_what_callers_choose_does_not_fill_the_memory(
+    unit: MarkedUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DecisionMemory, "CHARACTERS", 50_000)
+    other_keys = {"ForAnyValue:StringNotEquals": {"aws:TagKeys": "x"}}
+    give(unit, allow("*", Condition={"StringNotEquals": {"aws:UserAgent": "x"}, **other_keys}))
+    call = a_call()
+    memory = call.resources.decision_memory
+
+    def held() -> int:
+        return sum(
+            len(text)
+            for known in memory._remembered.values()
+            for values in known.by_values
+            for value in values
+            for text in ([value] if isinstance(value, str) else value or ())
+        )
+
+    most = 0
+    for number in range(200):
+        agent, keys = f"{number}" + "a" * 4_000, (f"{number}" + "t" * 500, "u" * 500)
+        other = replace(call, context={**call.context, "aws:UserAgent": agent, "aws:TagKeys": keys})
+        target = Target(action=f"secretsmanager:Get{number % 20}", resource="*", owner_account=ACCOUNT)
+        assert allowed(other, unit, target).allowed
+        most = max(most, held())
+    assert 20_000 < most <= 50_000
+
+
 def test_who_vouches_for_a_tokens_subject_is_part_of_what_is_remembered(unit: MarkedUnit) -> None:
     def caller(provider: str) -> Principal:
         return Principal(
