@@ -15,6 +15,8 @@ from strongroom.rootkey.errors import RootKeyError
 def read_private(path: Path, data_dir: Path, *, limit: int, what: str) -> bytes | None:
     """Return the bytes of `path`; None when it does not exist. `what` names it in messages.
 
+    A credential that systemd hands to the service is taken as it comes: root's, and readable for its group.
+
     Raises:
         RootKeyError: it lies in the data directory, is a symbolic link or no regular file, belongs to another
             user, can be read or written by group or others, is longer than `limit` bytes, or cannot be read.
@@ -31,7 +33,9 @@ def read_private(path: Path, data_dir: Path, *, limit: int, what: str) -> bytes 
             raise RootKeyError(f"The {what} {path} is a symbolic link; name the file itself.") from exc
         raise RootKeyError(f"The {what} {path} cannot be opened: {exc.strerror}.") from exc
     try:
-        _verify_private(os.fstat(descriptor), path, what)
+        status = os.fstat(descriptor)
+        if not _is_credential(status, path):
+            _verify_private(status, path, what)
         content = os.read(descriptor, limit + 1)
     except OSError as exc:
         raise RootKeyError(f"The {what} {path} cannot be read: {exc.strerror}.") from exc
@@ -88,6 +92,22 @@ def verify_outside(path: Path, data_dir: Path, what: str) -> None:
             f"The {what} {path} lies in the data directory {data_dir}: whoever copies the one would have the "
             "other. Keep it elsewhere."
         )
+
+
+def _is_credential(status: os.stat_result, path: Path) -> bool:
+    """True for a file of $CREDENTIALS_DIRECTORY that nobody can write.
+
+    systemd gives the service's user access by an ACL, whose mask stands where the group's rights are shown
+    (systemd.exec(5), Credentials).
+    """
+    named = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not named or path.parent.resolve() != Path(named).resolve():
+        return False
+    directory = path.parent.stat()
+    # SECURITY: nobody but root and the service's user put the file there, and others reach neither.
+    return all(
+        each.st_uid in (os.geteuid(), 0) and not each.st_mode & 0o027 for each in (directory, status)
+    ) and stat.S_ISREG(status.st_mode)
 
 
 def _verify_private(status: os.stat_result, path: Path, what: str) -> None:

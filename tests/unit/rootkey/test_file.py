@@ -77,6 +77,46 @@ def test_a_file_open_to_others_is_refused(key_file: Path, data_dir: Path, mode: 
     )
 
 
+@pytest.fixture
+def credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A key as systemd hands it to a service: the group's rights shown are the mask of an ACL."""
+    directory = tmp_path / "credentials"
+    directory.mkdir()
+    path = directory / "root.key"
+    path.write_bytes(encode_text(KEY))
+    path.chmod(0o440)
+    directory.chmod(0o550)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory))
+    return path
+
+
+def test_a_credential_of_systemd_is_taken_as_it_comes(credential: Path, data_dir: Path) -> None:
+    opened(credential, data_dir).verify_check(HeldRootKey(KEY, SeededEntropy()).check_value())
+
+
+@pytest.mark.parametrize(
+    ("mode", "directory_mode"),
+    [(0o444, 0o550), (0o460, 0o550), (0o442, 0o550), (0o440, 0o555), (0o440, 0o770), (0o440, 0o551)],
+)
+def test_a_credential_others_can_reach_or_write_is_a_file_like_any(
+    credential: Path, data_dir: Path, mode: int, directory_mode: int
+) -> None:
+    credential.chmod(mode)
+    credential.parent.chmod(directory_mode)
+    assert refusal(credential, data_dir) == (
+        f"The root key file {credential} is open to other users (mode {mode:04o}); run: chmod 600 {credential}"
+    )
+
+
+def test_files_beside_the_credentials_are_files_like_any(
+    credential: Path, data_dir: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_file.chmod(0o440)
+    assert "is open to other users" in refusal(key_file, data_dir)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    assert "is open to other users" in refusal(credential, data_dir)
+
+
 def test_a_symbolic_link_is_refused(tmp_path: Path, key_file: Path, data_dir: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(key_file)
