@@ -244,7 +244,7 @@ def _parse_cron(expression: str, fields: Sequence[str]) -> Cron:
         _refuse(expression, "exactly one of day of month and day of week must be ?.")
     if not re.fullmatch(r"[0-9]+|[0-9]*/[0-9]+", hours_field):
         _refuse(expression, "the hours are one hour from 0 to 23, or an increment such as 2/10 or /8.")
-    hours = _numbers(expression, "hours", hours_field, 0, 23, _NO_NAMES)
+    hours = _numbers(expression, "hour", hours_field, 0, 23, _NO_NAMES)
     months = _numbers(expression, "month", months_field, 1, 12, _MONTHS)
     days = _month_days(expression, month_days) if week_days == "?" else _week_days(expression, week_days)
     return _with_gaps(expression, tuple(sorted(hours)), days, months)
