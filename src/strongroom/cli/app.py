@@ -47,6 +47,10 @@ def _region(value: str) -> str:
     return value
 
 
+def _region_or_none(value: str | None) -> str | None:
+    return None if value is None else _region(value)
+
+
 def _account(value: str | None) -> str | None:
     if value is not None and not is_account_id(value):
         raise typer.BadParameter("an account id is twelve decimal digits")
@@ -360,6 +364,45 @@ def explain(
 
     with refusals():
         code = explain_request(data_dir or default_data_dir(), request_id, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command("who-can")
+def who_can(
+    action: Annotated[str, typer.Argument(help="Such as secretsmanager:GetSecretValue.")],
+    resource: Annotated[
+        str, typer.Argument(help="A secret's name or ARN, a key's id, alias or ARN, another ARN, or *.")
+    ],
+    account: Annotated[
+        str | None,
+        typer.Option(callback=_account, help="Look for the name in this account. [default: in all]"),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            callback=_region_or_none,
+            help="Look for the name in this Region. [default: in all that are in use]",
+        ),
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Show those who may not, too, and why.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say who may do an action on a resource, through which statements, and under which conditions."""
+    from strongroom.cli.reaching import ACTION, print_who_can
+
+    if ACTION.fullmatch(action) is None:
+        raise typer.BadParameter("an action is a service and a name, such as kms:Decrypt, without wildcards")
+    with refusals():
+        code = print_who_can(
+            data_dir or default_data_dir(),
+            action,
+            resource,
+            account=account,
+            region=region,
+            everyone=everyone,
+            as_json=as_json,
+        )
     raise typer.Exit(code)
 
 
