@@ -6,10 +6,16 @@ Bounds every body in size and time before anything looks at it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from strongroom.errors import RequestEntityTooLargeException, RequestTimeoutException, ServiceError
+from strongroom.errors import (
+    RequestEntityTooLargeException,
+    RequestTimeoutException,
+    ServiceError,
+    TooManyRequestsException,
+)
 from strongroom.ports import Clock
 from strongroom.server.proxies import forwarded
 from strongroom.server.settings import Network
@@ -19,17 +25,27 @@ from strongroom.wire.http import HttpRequest, HttpResponse, joined_headers
 __all__ = ["Listener"]
 
 MAX_BODY_BYTES: Final = 1_048_576
-"""No call of the API comes near: the largest is a 65,536-byte value with every byte escaped."""
+"""No call of most services comes near: the largest is a 65,536-byte value with every byte escaped."""
+LARGE_BODY_BYTES: Final = 73_400_320
+"""For calls that may bring code along: 50 MB of it in base64, and what is said of it."""
+LARGE_PATHS: Final = ("/2015-03-31/functions", "/2018-10-31/layers/")
+LARGE_AT_ONCE: Final = 2
+"""SECURITY: bodies beyond MAX_BODY_BYTES that one process reads or answers at a time. Nobody has proved
+anything yet while a body is read, so memory is what they must not be able to take."""
+LARGE_BYTES_PER_SECOND: Final = 1_048_576
+"""How fast a large body has to come, at least."""
 BODY_SECONDS: Final = 20.0
 """How long a body may take to arrive, give or take a sweep."""
 SWEEP_SECONDS: Final = 1.0
 
-_TOO_LARGE: Final = f"The request body is larger than {MAX_BODY_BYTES} bytes."
+_TOO_MANY: Final = "Too many large requests are being read. Try again in a moment."
 _TOO_SLOW: Final = "The request body did not arrive in time."
 _CUT_OFF: Final = "The request body ended before it was complete."
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Hold = Callable[[], None] | None
+"""Called before a large body is read; None where there can be none."""
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
@@ -63,6 +79,8 @@ class Listener:
         self._pipeline: Answers | None = None
         self._reading: dict[asyncio.Task[Any], float] = {}
         """The requests whose bodies are being read, and until when; 0 for one that was interrupted."""
+        self._large = 0
+        """How many large bodies are in memory."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -90,25 +108,58 @@ class Listener:
         if scope["method"] == "GET" and scope["path"] in ("/health", "/ready"):
             await _send(send, self._state(scope["path"]), self._uuids.next())
             return
+        if scope["path"].startswith(LARGE_PATHS) and scope["method"] in ("POST", "PUT"):
+            with self._large_body() as hold:
+                answer, request_id = await self._answered(pipeline, scope, receive, LARGE_BODY_BYTES, hold)
+        else:
+            answer, request_id = await self._answered(pipeline, scope, receive, MAX_BODY_BYTES, None)
+        await _send(send, answer, request_id)
+
+    async def _answered(
+        self, pipeline: Answers, scope: Scope, receive: Receive, limit: int, hold: Hold
+    ) -> tuple[HttpResponse, str]:
+        """Return the answer to a request, whose body has at most `limit` bytes, and the request's id."""
         headers = joined_headers(scope["headers"])
+        declared = _declared_length(scope["method"], headers)
+        seconds = BODY_SECONDS
+        if hold is not None:
+            seconds += min(declared or 0, limit) // LARGE_BYTES_PER_SECOND
         try:
-            body = await self._in_time(_body(_declared_length(scope["method"], headers), receive))
+            body = await self._in_time(_body(declared, receive, limit, hold), seconds)
         except ServiceError as error:
             request = self._request(scope, headers, b"")
-            answer = pipeline.refuse(request, error)
-        else:
-            request = self._request(scope, headers, body)
-            answer = await pipeline.answer(request)
-        await _send(send, answer, request.request_id)
+            return pipeline.refuse(request, error), request.request_id
+        request = self._request(scope, headers, body)
+        return await pipeline.answer(request), request.request_id
 
-    async def _in_time(self, body: Awaitable[bytes]) -> bytes:
-        """Return what `body` gives. Raises RequestTimeoutException when it takes longer than BODY_SECONDS.
+    @contextmanager
+    def _large_body(self) -> Iterator[Callable[[], None]]:
+        """Gives what is to be called once, when a body turns out to be large; it counts until the end.
+
+        That raises TooManyRequestsException when there are LARGE_AT_ONCE already.
+        """
+        held = False
+
+        def hold() -> None:
+            nonlocal held
+            if self._large >= LARGE_AT_ONCE:
+                raise TooManyRequestsException(_TOO_MANY)
+            self._large += 1
+            held = True
+
+        try:
+            yield hold
+        finally:
+            self._large -= held
+
+    async def _in_time(self, body: Awaitable[bytes], seconds: float) -> bytes:
+        """Return what `body` gives. Raises RequestTimeoutException when it takes longer than `seconds`.
 
         A timer for every request would cost more than reading the body; one for all of them is enough.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - the server runs every request in a task
-        self._reading[task] = asyncio.get_running_loop().time() + BODY_SECONDS
+        self._reading[task] = asyncio.get_running_loop().time() + seconds
         try:
             return await body
         except asyncio.CancelledError:
@@ -165,17 +216,21 @@ def _declared_length(method: str, headers: Mapping[str, str]) -> int | None:
     return 0 if method in ("GET", "HEAD") else None
 
 
-async def _body(declared: int | None, receive: Receive) -> bytes:
-    """Return the whole body.
+async def _body(declared: int | None, receive: Receive, limit: int, hold: Hold) -> bytes:
+    """Return the whole body; calls `hold` before more than MAX_BODY_BYTES of it are read.
 
     Raises:
-        RequestEntityTooLargeException: it is longer than any call can be.
+        RequestEntityTooLargeException: it is longer than `limit`, which no such call can be.
         RequestTimeoutException: it does not come, or stops before its end.
+    And what `hold` raises.
     """
     if declared == 0:
         return b""
-    if declared is not None and declared > MAX_BODY_BYTES:
-        raise RequestEntityTooLargeException(_TOO_LARGE)
+    if declared is not None and declared > limit:
+        raise RequestEntityTooLargeException(_too_large(limit))
+    if hold is not None and declared is not None and declared > MAX_BODY_BYTES:
+        hold()
+        hold = None
     chunks: list[bytes] = []
     size = 0
     while size != declared:
@@ -185,13 +240,20 @@ async def _body(declared: int | None, receive: Receive) -> bytes:
         chunk = message.get("body", b"")
         chunks.append(chunk)
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise RequestEntityTooLargeException(_TOO_LARGE)
+        if size > limit:
+            raise RequestEntityTooLargeException(_too_large(limit))
+        if hold is not None and size > MAX_BODY_BYTES:
+            hold()
+            hold = None
         if not message.get("more_body"):
             break
     if declared is not None and size != declared:
         raise RequestTimeoutException(_CUT_OFF)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limit: int) -> str:
+    return f"The request body is larger than {limit} bytes."
 
 
 async def _send(send: Send, answer: HttpResponse, request_id: str) -> None:

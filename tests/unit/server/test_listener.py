@@ -227,6 +227,96 @@ def test_a_body_that_is_not_whole_is_refused_and_recorded(case: str) -> None:
     assert headers["x-amzn-requestid"] == request.request_id
 
 
+CODE_PATHS = ["/2015-03-31/functions", "/2015-03-31/functions/a/code", "/2018-10-31/layers/a/versions"]
+LARGE = MAX_BODY_BYTES + 1
+
+
+@pytest.mark.parametrize("path", CODE_PATHS)
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "in chunks"])
+def test_calls_that_bring_code_along_may_be_large(path: str, declared: bool) -> None:
+    messages = [chunk(b"x" * MAX_BODY_BYTES, more=True), chunk(b"x")]
+    pipeline, status, *_ = asked(messages, path=path, headers=length(LARGE) if declared else [])
+    assert status == 200
+    assert len(pipeline.answered[0].body) == LARGE
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/2015-03-31/functions"),
+        ("DELETE", "/2015-03-31/functions/a"),
+        ("POST", "/2018-10-31/layers"),
+        ("POST", "/"),
+        ("POST", "/x/2015-03-31/functions"),
+    ],
+)
+def test_other_calls_may_not_be_large(method: str, path: str) -> None:
+    pipeline, *_ = asked([], method=method, path=path, headers=length(LARGE))
+    [(_, error)] = pipeline.refused
+    assert error.message == "The request body is larger than 1048576 bytes."
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "in chunks"])
+def test_code_has_a_limit_too(declared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "LARGE_BODY_BYTES", LARGE)
+    messages = [] if declared else [chunk(b"x" * LARGE, more=True), chunk(b"x")]
+    headers = length(LARGE + 1) if declared else []
+    pipeline, *_ = asked(messages, path=CODE_PATHS[0], headers=headers)
+    [(_, error)] = pipeline.refused
+    assert (type(error).__name__, error.message) == (
+        "RequestEntityTooLargeException",
+        f"The request body is larger than {LARGE} bytes.",
+    )
+
+
+def test_few_large_bodies_are_read_at_a_time_and_small_ones_as_ever() -> None:
+    pipeline = Repeating()
+    server = Server(lambda: pipeline)
+
+    async def work() -> None:
+        waiting = [
+            asyncio.create_task(server.ask([], path=CODE_PATHS[0], headers=length(LARGE)))
+            for _ in range(listener.LARGE_AT_ONCE)
+        ]
+        await asyncio.sleep(0)
+        await server.ask([], path=CODE_PATHS[0], headers=length(LARGE))
+        unannounced = [chunk(b"x" * MAX_BODY_BYTES, more=True), chunk(b"x")]
+        await server.ask(unannounced, path=CODE_PATHS[0])
+        assert [(type(error).__name__, error.message) for _, error in pipeline.refused] == [
+            ("TooManyRequestsException", "Too many large requests are being read. Try again in a moment.")
+        ] * 2
+        await server.ask([chunk(b"x")], path=CODE_PATHS[0])
+        await server.ask([chunk(b"x")])
+        assert len(pipeline.answered) == 2
+        for task in waiting:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await server.ask([chunk(b"x" * LARGE)], path=CODE_PATHS[0], headers=length(LARGE))
+        assert len(pipeline.answered[2].body) == LARGE
+
+    server.during(work)
+
+
+def test_a_large_body_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "BODY_SECONDS", -30)
+    monkeypatch.setattr(listener, "SWEEP_SECONDS", 0)
+    pipeline = Repeating()
+    server = Server(lambda: pipeline)
+
+    async def work() -> None:
+        declared = length(60 * listener.LARGE_BYTES_PER_SECOND)
+        patient = asyncio.create_task(server.ask([], path=CODE_PATHS[0], headers=declared))
+        await server.ask([chunk(b"y", more=True)], path=CODE_PATHS[0], headers=length(2))
+        assert not patient.done()
+        patient.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await patient
+
+    server.during(work)
+    assert [type(error).__name__ for _, error in pipeline.refused] == ["RequestTimeoutException"]
+
+
 def test_a_body_that_does_not_come_is_given_up_and_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "SWEEP_SECONDS", 0)
     pipeline = Repeating()
