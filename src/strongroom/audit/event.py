@@ -139,11 +139,16 @@ def service_event(
     error_message: str | None = None,
     read_only: bool = False,
     source: str = _SERVICE,
+    user_identity: Mapping[str, Any] | None = None,
+    request_parameters: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return the record of something a service, `source`, did by itself (fact sheet cloudtrail section 4)."""
+    """Return the record of something a service, `source`, did by itself (fact sheet cloudtrail section 4).
+
+    `user_identity` and `request_parameters`: of who had it done, where that was not by a call of the API.
+    """
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
-        "userIdentity": {"accountId": account_id, "invokedBy": source},
+        "userIdentity": user_identity or {"accountId": account_id, "invokedBy": source},
         "eventTime": _second(at.replace(microsecond=0)),
         "eventSource": source,
         "eventName": name,
@@ -153,7 +158,7 @@ def service_event(
     }
     if error_message is not None:
         record["errorMessage"] = _cut(error_message)
-    record["requestParameters"] = None
+    record["requestParameters"] = request_parameters
     record["responseElements"] = None
     if additional is not None:
         record["additionalEventData"] = additional

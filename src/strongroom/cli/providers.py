@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
 
+from strongroom.cli.operator import operator_event
 from strongroom.errors import NoSuchEntityException
 from strongroom.identity.oidc import verify_key_set
 from strongroom.names import Arn, parse_arn
 from strongroom.operations.iam.oidc_providers import no_such_provider
 from strongroom.ports import OIDC_PROVIDERS, WriteUnit
+from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
 
@@ -43,3 +46,14 @@ def _save(unit: WriteUnit, arn: Arn, key_set: str | None) -> None:
     if provider is None:
         raise NoSuchEntityException(no_such_provider(arn))
     unit.save(OIDC_PROVIDERS, msgspec.structs.replace(provider, jwks=key_set))
+    source = {"fetched": True} if key_set is None else {"keyIds": _key_ids(key_set)}
+    request = {"openIDConnectProviderArn": arn, **source}
+    event = operator_event(
+        "SetOpenIDConnectProviderKeys", provider.account_id, request, SystemClock(), SystemEntropy()
+    )
+    unit.record(event)
+
+
+def _key_ids(key_set: str) -> list[str]:
+    """Return the ids of the keys of a set that was verified; a key without one has none here."""
+    return [kid for key in json.loads(key_set)["keys"] if isinstance(kid := key.get("kid"), str)]

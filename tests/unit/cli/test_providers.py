@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,35 @@ def test_keys_are_given_and_forgotten(data_dir: Path, tmp_path: Path) -> None:
     forgotten = keys(data_dir, "--fetch")
     assert (forgotten.exit_code, forgotten.stdout) == (0, "Keys are fetched from the issuer.\n")
     assert kept(data_dir) is None
+
+
+def records(place: Path) -> list[dict[str, Any]]:
+    """Return the records of writes that wait for the trail, but for that of the account's creation."""
+    pending = with_store(place, lambda store: store.pending_events(0, 100))
+    events = [json.loads(event) for _, event in pending]
+    return [event for event in events if event["eventName"] != "CreateAccount"]
+
+
+def test_the_trail_hears_who_gave_keys(data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [KEY, {name: KEY[name] for name in KEY if name != "kid"}]}))
+    for arguments in (["--jwks", str(file)], ["--fetch"]):
+        assert keys(data_dir, *arguments).exit_code == 0
+    assert keys(data_dir, "--fetch", arn=ARN + ".other").exit_code == 1
+    given, fetched = records(data_dir)
+    for event in (given, fetched):
+        assert (event["eventName"], event["eventSource"], event["eventType"], event["readOnly"]) == (
+            "SetOpenIDConnectProviderKeys", "strongroom", "AwsServiceEvent", False,
+        )  # fmt: skip
+        assert event["recipientAccountId"] == ACCOUNT
+        assert event["userIdentity"] == {
+            "type": "LocalOperator",
+            "principalId": f"uid:{os.geteuid()}",
+            "accountId": ACCOUNT,
+            "userName": pwd.getpwuid(os.geteuid()).pw_name,
+        }
+    assert given["requestParameters"] == {"openIDConnectProviderArn": ARN, "keyIds": ["one"]}
+    assert fetched["requestParameters"] == {"openIDConnectProviderArn": ARN, "fetched": True}
 
 
 def test_a_private_key_is_refused_and_not_shown(data_dir: Path, tmp_path: Path) -> None:
