@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import heapq
+import math
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -87,8 +88,8 @@ class IndexReader:
     ) -> EventPage:
         """As `ports.EventIndex.lookup`."""
         span = Span(
-            max(0 if start is None else int(start.timestamp()), self._oldest()),
-            Span().end if end is None else int(end.timestamp()),
+            max(0 if start is None else math.ceil(start.timestamp()), self._oldest()),
+            Span().end if end is None else math.floor(end.timestamp()),
         )
         page: list[Found] = []
         with self._guard, closing(self.walk([(account_id, region)], attribute, span, after)) as found:
