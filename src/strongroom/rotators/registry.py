@@ -27,6 +27,9 @@ Create = Callable[[], Rotator]
 BUILT_IN: Mapping[str, str] = {
     "postgres": "strongroom.rotators.postgresql:postgresql",
     "aurora-postgresql": "strongroom.rotators.postgresql:postgresql",
+    "mysql": "strongroom.rotators.mysql:mysql",
+    "aurora-mysql": "strongroom.rotators.mysql:mysql",
+    "mariadb": "strongroom.rotators.mysql:mariadb",
     "redis": "strongroom.rotators.redis_acl:redis",
     "valkey": "strongroom.rotators.redis_acl:redis",
     "elasticache": "strongroom.rotators.redis_acl:redis",

@@ -1,0 +1,187 @@
+"""One user of MySQL or MariaDB as the counterpart of another: what has to be done, and doing it.
+
+The other user gets an account for each host the first may come from, with the same way to log in, the same
+options, and the same grants and roles. Each rotation brings after what one of them has got since; nothing is
+ever taken from either. None of it is one transaction, so it can be begun again anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from strongroom.rotators.mysql_grants import (
+    Account,
+    Definition,
+    Grant,
+    covers,
+    parse_definition,
+    parse_grant,
+    regranted,
+)
+from strongroom.rotators.mysql_passwords import (
+    PasswordForm,
+    native_hash,
+    password_form,
+    verify_rules,
+    without_logs,
+)
+from strongroom.rotators.mysql_session import MysqlConnection
+from strongroom.secret.document import FaultKind, RotationFault
+
+__all__ = ["Counterpart", "change_own_password", "own_form"]
+
+
+def own_form(connection: MysqlConnection) -> PasswordForm:
+    """Return how the session's user tells the server its new password."""
+    (row,) = connection.rows("SHOW CREATE USER CURRENT_USER()")
+    return password_form(connection, parse_definition(str(row[0])))
+
+
+def change_own_password(connection: MysqlConnection, password: str) -> None:
+    """The session's user, from the hosts of the account it has logged in by, has this password."""
+    form = own_form(connection)
+    if form.hashed:
+        connection.execute(f"SET PASSWORD = {connection.literal(native_hash(password))}")
+        return
+    without_logs(connection)
+    literal = connection.literal(password)
+    if connection.is_mariadb:
+        connection.execute(f"SET PASSWORD = PASSWORD({literal})")
+    else:
+        connection.execute(f"ALTER USER USER() IDENTIFIED BY {literal}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """An account of the source, and the one the other user has or is to have."""
+
+    source: Account
+    other: Account
+    definition: Definition
+    existing: Definition | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counterpart:
+    """What makes the other user able to do what the source's user does."""
+
+    connection: MysqlConnection
+    source: str
+    other: str
+    password: str
+    set_password: bool
+
+    def carry_out(self) -> None:
+        pairs = self._pairs()
+        for pair in pairs:
+            self._identify(pair, alone=len(pairs) == 1)
+            for statement, _ in self._missing(pair):
+                self.connection.execute(statement)
+
+    def verify(self) -> None:
+        """Find out whether `carry_out` could. Changes nothing.
+
+        Raises:
+            RotationFault: it could not.
+        """
+        held = [parse_grant(str(row[0])) for row in self.connection.rows("SHOW GRANTS")]
+        for pair in self._pairs():
+            form = password_form(self.connection, pair.definition)
+            if form.in_clear:
+                without_logs(self.connection)
+            verify_rules(self.connection, self.password)
+            if not _may_create(held):
+                raise RotationFault(FaultKind.PRIVILEGE, "it logs in but lacks CREATE USER")
+            for _, grant in self._missing(pair):
+                if grant is not None and not covers(held, grant):
+                    what = ", ".join(sorted(grant.privileges))
+                    where = f" ON {grant.scope}" if grant.scope else ""
+                    message = f"it logs in but may not grant what the user has: {what}{where}"
+                    raise RotationFault(FaultKind.PRIVILEGE, message)
+
+    def _pairs(self) -> Sequence[_Pair]:
+        hosts = self._hosts(self.source)
+        if not hosts:
+            message = "the target has no account of the current version's user name"
+            raise RotationFault(FaultKind.TARGET, message)
+        taken = self._hosts(self.other)
+        pairs = []
+        for host in hosts:
+            source, other = Account(self.source, host), Account(self.other, host)
+            existing = self._definition(other) if host in taken else None
+            pairs.append(_Pair(source, other, self._definition(source), existing))
+        return pairs
+
+    def _hosts(self, user: str) -> Sequence[str]:
+        # A role of MariaDB stands there too, without a host.
+        rows = self.connection.rows(
+            "SELECT Host FROM mysql.user WHERE User = %s AND Host <> '' ORDER BY Host", user
+        )
+        return [str(row[0]) for row in rows]
+
+    def _definition(self, account: Account) -> Definition:
+        (row,) = self.connection.rows(f"SHOW CREATE USER {account}")
+        return parse_definition(str(row[0]))
+
+    def _identify(self, pair: _Pair, *, alone: bool) -> None:
+        """The account exists, and has the password if it is to be set."""
+        form = password_form(self.connection, pair.existing or pair.definition)
+        if pair.existing is None:
+            clause = self._clause(form)
+            self.connection.execute(f"CREATE USER {pair.other} {clause} {pair.definition.options}")
+        elif self._lacks_password(pair.existing, form, alone=alone):
+            if self.connection.is_mariadb:
+                self.connection.execute(f"SET PASSWORD FOR {pair.other} = {self._told(form)}")
+            else:
+                self.connection.execute(f"ALTER USER {pair.other} {self._clause(form)}")
+
+    def _lacks_password(self, existing: Definition, form: PasswordForm, *, alone: bool) -> bool:
+        """Tell whether an account is to be given the password.
+
+        Of several, that the pending credential logs in tells nothing but of one. A password that is given
+        twice may be refused as used before.
+        """
+        if form.hashed:
+            kept = dict(existing.plugins).get(form.plugin)
+            return kept != native_hash(self.password)
+        return self.set_password or not alone
+
+    def _clause(self, form: PasswordForm) -> str:
+        literal = self.connection.literal(self.password if form.in_clear else native_hash(self.password))
+        if form.hashed:
+            return f"IDENTIFIED BY PASSWORD {literal}"
+        without_logs(self.connection)
+        if self.connection.is_mariadb:
+            return f"IDENTIFIED VIA {form.plugin} USING PASSWORD({literal})"
+        return f"IDENTIFIED WITH {self.connection.literal(form.plugin)} BY {literal}"
+
+    def _told(self, form: PasswordForm) -> str:
+        if form.hashed:
+            return self.connection.literal(native_hash(self.password))
+        without_logs(self.connection)
+        return f"PASSWORD({self.connection.literal(self.password)})"
+
+    def _missing(self, pair: _Pair) -> Iterator[tuple[str, Grant | None]]:
+        """Give the statements that bring the other account what it lacks, and what each grants."""
+        held = set() if pair.existing is None else set(self._grants(pair.other))
+        for line in self._grants(pair.source):
+            statement = regranted(line, pair.other)
+            if statement is None or statement in held:
+                continue
+            yield statement, parse_grant(line) if statement.startswith("GRANT ") else None
+        roles = pair.definition.default_roles
+        if roles and (pair.existing is None or pair.existing.default_roles != roles):
+            yield f"SET DEFAULT ROLE {roles} TO {pair.other}", None
+
+    def _grants(self, account: Account) -> Iterator[str]:
+        for row in self.connection.rows(f"SHOW GRANTS FOR {account}"):
+            # In the form in which they are compared, without what is no grant.
+            line = regranted(str(row[0]), account)
+            if line is not None:
+                yield line
+
+
+def _may_create(held: Sequence[Grant]) -> bool:
+    everywhere = [grant.privileges for grant in held if grant.scope == "*.*"]
+    return any({"ALL PRIVILEGES", "CREATE USER"} & privileges for privileges in everywhere)
