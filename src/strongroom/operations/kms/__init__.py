@@ -82,6 +82,9 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "DeleteCustomKeyStore": _STORES,
     "DescribeCustomKeyStores": _STORES,
     "DisconnectCustomKeyStore": _STORES,
-    "GetKeyLastUsage": "When a key was last used is not kept; the trail holds every use.",
+    "GetKeyLastUsage": (
+        "It would have to name the event of the last use, and uses of a key leave no write; LookupEvents by "
+        "the key's ARN tells them all."
+    ),
     "UpdateCustomKeyStore": _STORES,
 }

@@ -51,6 +51,9 @@ NO_KEY_HERE: Final = (
     "The key that the ciphertext was made under is not there, or not in the Region of the call."
 )
 NO_CUSTOM_STORE: Final = "Custom key stores are not supported."
+_CONTEXT_TEXT: Final = (
+    "An encryption context with an asymmetric key is a ValidationException, whose text is our own."
+)
 _DATA_KEY_BYTES: Final = {"AES_256": 32, "AES_128": 16}
 
 
@@ -390,6 +393,7 @@ ENCRYPT = Operation(
     deviations=(
         "A key pending deletion answers KMSInvalidStateException to every cryptographic operation, as "
         "observed; AWS documents DisabledException too.",
+        _CONTEXT_TEXT,
     ),
 )
 DECRYPT = Operation(
@@ -402,6 +406,7 @@ DECRYPT = Operation(
     deviations=(
         "Ciphertext blobs have a layout of our own (docs/spec/envelope.md); blobs made by AWS do not open.",
         "Recipient is not supported.",
+        _CONTEXT_TEXT,
     ),
 )
 RE_ENCRYPT = Operation(
@@ -411,6 +416,7 @@ RE_ENCRYPT = Operation(
     targets=_re_encrypt_targets,
     handle=re_encrypt,
     prepare=prepare_re_encrypt,
+    deviations=(_CONTEXT_TEXT,),
 )
 GENERATE_DATA_KEY = Operation(
     name="GenerateDataKey",

@@ -358,6 +358,7 @@ CREATE_GRANT = Operation(
     deviations=(
         "Service principals and the SourceArn constraint are not supported in grants.",
         "A grant to an account is for its root user alone.",
+        "A grantee of another account than the key's needs its own account's Allow too.",
         "Grants hold from the moment CreateGrant returns, so grant tokens are taken everywhere and needed "
         "nowhere.",
         "The texts for operations and constraints that do not fit the key are our own.",

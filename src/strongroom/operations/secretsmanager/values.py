@@ -454,6 +454,8 @@ CREATE_SECRET = Operation(
         "KmsKeyId is kept and shown as it was sent; an alias is looked up anew for each new version.",
         "A KmsKeyId that cannot name a key of the Region is InvalidParameterException, one that names no key "
         "is ResourceNotFoundException; both texts are ours.",
+        "An asymmetric or HMAC key is InvalidParameterException, with the text that AWS's troubleshooting "
+        "page has for GenerateDataKey.",
         "The text for SecretString and SecretBinary sent together is from memory of AWS.",
     ),
 )

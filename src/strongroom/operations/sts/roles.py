@@ -203,6 +203,7 @@ ASSUME_ROLE = Operation(
         "A refusal names neither the layer nor the statement that decided, so that a role that exists is not "
         "told from one that does not.",
         "A session ends with its role: calls with its credentials are answered as with an unknown token.",
+        "The condition key sts:DurationSeconds is there only when DurationSeconds was sent.",
         "There are no MFA devices: SerialNumber and TokenCode are refused.",
         "Another SourceIdentity than that of the calling session is a ValidationError.",
         "A managed policy that does not exist, given as session policy, is a ValidationError.",

@@ -245,7 +245,10 @@ ASSUME_ROLE_WITH_WEB_IDENTITY = Operation(
         "A signature on the call is not looked at.",
         "Thumbprints of a provider are kept but not used: its certificate must be one the machine trusts.",
         "The call counts as made in us-east-1, since nothing in it names a region.",
+        "A claim that is absent or malformed (sub, exp, iat, nbf, the session tags, the source identity) is "
+        "IDPRejectedClaim.",
         "Texts for a wrong signature or algorithm and for absent or malformed claims are this server's own.",
+        "At most four keys with the token's kid are tried; RSA keys over 8,192 bits are no keys.",
         PACKING,
         SIZES_LEFT_OUT,
     ),
