@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +65,15 @@ def _store(value: str) -> str:
     if value != "sqlite":
         raise typer.BadParameter("the only store is sqlite, a file in the data directory")
     return value
+
+
+def _destinations(given: Sequence[str]) -> tuple[str, ...]:
+    for each in given:
+        if not each.startswith(("http://", "https://")) and not Path(each).is_absolute():
+            raise typer.BadParameter(
+                "give an absolute path, or an http or https URL", param_hint="--checkpoint-copy"
+            )
+    return tuple(given)
 
 
 DataDir = Annotated[
@@ -133,6 +143,14 @@ def serve(
             envvar="STRONGROOM_TRAIL_KEEP_DAYS",
             min=1,
             help="Delete files of the audit trail whose newest record is so old. [default: keep all]",
+        ),
+    ] = None,
+    checkpoint_copy: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="STRONGROOM_CHECKPOINT_COPY",
+            metavar="FILE|URL",
+            help="Send each signed checkpoint of the trail there as well; may be repeated.",
         ),
     ] = None,
     trail_index_days: Annotated[
@@ -242,7 +260,11 @@ def serve(
                 region=region,
                 access_key=_given_access_key(),
                 sync_every_record=sync_every_record,
-                trail=TrailCare(keep_days=trail_keep_days, index_days=trail_index_days),
+                trail=TrailCare(
+                    keep_days=trail_keep_days,
+                    checkpoint_copies=_destinations(checkpoint_copy or ()),
+                    index_days=trail_index_days,
+                ),
                 tls=tls,
                 network=network,
                 further_listeners=further,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from strongroom.ports import Clock, RootKey, Store
 from strongroom.server.settings import TrailCare
 from strongroom.store.room import Room
+from strongroom.trail.copying import CheckpointCopier, destination_of
 from strongroom.trail.retention import Retention
 
-__all__ = ["Chore", "trail_chores"]
+__all__ = ["Chore", "checkpoint_copiers", "trail_chores"]
 
+COPY_SECONDS: Final = 5.0
 RETENTION_SECONDS: Final = 10.0
 """How often one looks for segments to compress or to retire."""
 
@@ -25,6 +28,8 @@ class Chore:
     name: str
     do: Callable[[], float]
     """Does a little, and returns in how many seconds it is to be called again."""
+    finish: Callable[[], None] = lambda: None
+    """Called once, at the end of the server."""
     due_at: float = float("-inf")
 
     def is_due(self) -> bool:
@@ -42,3 +47,20 @@ def trail_chores(
     """Yield what is to be done for a room's trail."""
     retention = Retention(room.trail, store, root_key, clock, keep_days=care.keep_days)
     yield Chore("retention", lambda: 0 if retention.advance() else RETENTION_SECONDS)
+
+
+def checkpoint_copiers(care: TrailCare, room: Room) -> tuple[list[CheckpointCopier], list[Chore]]:
+    """Return what sends checkpoints elsewhere, started, and the chores that tell of what they fail with."""
+    copiers, chores = [], []
+    for where in care.checkpoint_copies:
+        copier = CheckpointCopier(destination_of(where, room.trail))
+        copier.start()
+        copiers.append(copier)
+        name = "checkpoint copy" if len(care.checkpoint_copies) == 1 else f"checkpoint copy {len(copiers)}"
+        chores.append(Chore(name, partial(_verify, copier), partial(copier.stop, COPY_SECONDS)))
+    return copiers, chores
+
+
+def _verify(copier: CheckpointCopier) -> float:
+    copier.verify()
+    return COPY_SECONDS

@@ -17,7 +17,7 @@ from typing import Any, Final
 from strongroom.operations.kms.duties import do_key_duties
 from strongroom.operations.upkeep import delete_due_secrets, prune_versions
 from strongroom.ports import Clock, Entropy, RootKey, Store
-from strongroom.server.chores import Chore, trail_chores
+from strongroom.server.chores import Chore, checkpoint_copiers, trail_chores
 from strongroom.server.log import open_log
 from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
 from strongroom.server.settings import TrailCare
@@ -92,6 +92,8 @@ class Keeper:
         """Export and sign what is left, and close the trail; for the end of the server."""
         self._attempt("export", self._export)
         self._attempt("integration", partial(self._integrate, sign_now=True))
+        for chore in self._chores:
+            self._attempt(chore.name, chore.finish)
         self._trail.close()
 
     def families(self) -> list[Family]:
@@ -144,7 +146,13 @@ def run_keeper(room: Room, root_key: RootKey, parent: int, care: TrailCare | Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log = open_log("keeper")
     store = SqliteStore.open(room.path)
-    clock = SystemClock()
+    clock, care = SystemClock(), care or TrailCare()
+    copiers, copying = checkpoint_copiers(care, room)
+
+    def announce(note: bytes) -> None:
+        for copier in copiers:
+            copier.offer(note)
+
     keeper = Keeper(
         store,
         partial(SegmentTrail.open, room.trail, role="keeper"),
@@ -152,8 +160,8 @@ def run_keeper(room: Room, root_key: RootKey, parent: int, care: TrailCare | Non
         SystemEntropy(),
         log,
         root_key,
-        Integrator(room.trail, store, root_key, clock, SystemEntropy()),
-        trail_chores(care or TrailCare(), room, store, root_key, clock),
+        Integrator(room.trail, store, root_key, clock, SystemEntropy(), announce=announce),
+        [*trail_chores(care, room, store, root_key, clock), *copying],
     )
     published_at = float("-inf")
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:

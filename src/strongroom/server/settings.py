@@ -74,6 +74,8 @@ class TrailCare:
 
     keep_days: int | None = None
     """Delete segments whose newest record is older; None: keep all."""
+    checkpoint_copies: tuple[str, ...] = ()
+    """Files and URLs that each checkpoint is sent to as well."""
     index_days: int = 90
     """How far back LookupEvents and `trail search` find records."""
 

@@ -7,6 +7,7 @@ order of writing (docs/spec/trail.md, section 8) makes each step one that can be
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -50,16 +51,17 @@ class Integrator:
         entropy: Entropy,
         *,
         seconds: float = CHECKPOINT_SECONDS,
-        copy_to: Path | None = None,
+        announce: Callable[[bytes], object] | None = None,
     ) -> None:
-        """`copy_to` is a file, elsewhere, to which each checkpoint is written too."""
+        """`announce` is told of each checkpoint once it is signed and known to the store, and of the newest
+        one at the start; it may not fail, nor take long."""
         self._trail = trail
         self._store = store
         self._root_key = root_key
         self._clock = clock
         self._entropy = entropy
         self._seconds = seconds
-        self._copy_to = copy_to
+        self._announce = announce
         self._batch: _Batch | None = None
         self._signed_at = float("-inf")
 
@@ -71,7 +73,10 @@ class Integrator:
             OSError, ServiceUnavailableException: something cannot be read or written now.
         """
         try:
-            batch = self._batch = self._batch or self._resume()
+            if self._batch is None:
+                self._batch = self._resume()
+                self._tell(self._batch.signer.newest)
+            batch = self._batch
             while batch.read(self._trail) and sign_now and len(batch) < BATCH_LEAVES:
                 pass
             due = (
@@ -110,8 +115,11 @@ class Integrator:
         signer = batch.signer
         self._store.write(lambda unit: unit.save(TRAIL_SIGNERS, signer)).result()
         batch.signed(tree, hash_note(note))
-        if self._copy_to is not None:
-            append(self._copy_to, note)
+        self._tell(note)
+
+    def _tell(self, note: bytes) -> None:
+        if self._announce is not None and note:
+            self._announce(note)
 
     def _resume(self) -> _Batch:
         """Return where the last owner stopped, after finishing what it had begun."""

@@ -26,7 +26,7 @@ def test_a_cut_tail_is_found_offline(tmp_path: Path, capsys: pytest.CaptureFixtu
     store, slot = SqliteStore.open(data), SegmentTrail.open(data / "trail", "api")
     root_key = HeldRootKey(pattern("the root key of a command", 32), SeededEntropy(1))
     integrator = Integrator(
-        data / "trail", store, root_key, SystemClock(), SeededEntropy(2), copy_to=elsewhere
+        data / "trail", store, root_key, SystemClock(), SeededEntropy(2), announce=elsewhere.write_bytes
     )
     for number in range(3):
         slot.append(b'{"eventID":"event-%d"}' % number)

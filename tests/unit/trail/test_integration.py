@@ -157,15 +157,17 @@ def test_a_trail_that_is_not_as_it_was_signed_is_signed_no_more(house: House) ->
     assert [each.size for each in house.checkpoints()] == [3]
 
 
-def test_a_checkpoint_is_written_elsewhere_too(house: House, tmp_path: Path) -> None:
-    house.write(0, 1)
-    integrator = house.integrator(copy_to=tmp_path / "elsewhere")
-    integrator.advance(sign_now=True)
-    house.write(0)
-    integrator.advance(sign_now=True)
-    notes, _ = split_notes((tmp_path / "elsewhere").read_bytes())
-    assert b"".join(notes) == (house.trail / "tree" / "checkpoints").read_bytes()
-    assert len(notes) == 2
+def test_each_checkpoint_is_announced_and_the_newest_one_again_at_the_start(house: House) -> None:
+    told: list[bytes] = []
+    integrator = house.integrator(announce=told.append)
+    for _ in range(2):
+        house.write(0, 1)
+        integrator.advance(sign_now=True)
+        integrator.advance(sign_now=True)
+    notes, _ = split_notes((house.trail / "tree" / "checkpoints").read_bytes())
+    assert (told, len(told)) == (notes, 2)
+    house.integrator(announce=told.append).advance()
+    assert told == [*notes, notes[-1]]
 
 
 def test_a_flipped_byte_of_a_checkpoint_does_not_verify(house: House) -> None:
