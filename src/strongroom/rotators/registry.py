@@ -33,6 +33,10 @@ BUILT_IN: Mapping[str, str] = {
     "redis": "strongroom.rotators.redis_acl:redis",
     "valkey": "strongroom.rotators.redis_acl:redis",
     "elasticache": "strongroom.rotators.redis_acl:redis",
+    "http": "strongroom.rotators.webhook:webhook",
+    "random": "strongroom.rotators.random_value:random_value",
+    "ssh-key": "strongroom.rotators.ssh_key:ssh_key",
+    "tls-key": "strongroom.rotators.tls_key:tls_key",
 }
 """The function that makes the rotator of each `engine`, as `module:function`."""
 
