@@ -491,6 +491,74 @@ def trail_key(data_dir: DataDir = None) -> None:
 
 
 def _version(value: bool) -> None:
+@trail_app.command("search")
+def trail_search(
+    event_id: Annotated[str | None, typer.Option("--event-id", help="One record.")] = None,
+    event_name: Annotated[
+        str | None, typer.Option("--event-name", metavar="NAME", help="An operation, such as GetSecretValue.")
+    ] = None,
+    event_source: Annotated[
+        str | None,
+        typer.Option(
+            "--event-source", metavar="SOURCE", help="A service, such as secretsmanager.amazonaws.com."
+        ),
+    ] = None,
+    username: Annotated[
+        str | None, typer.Option("--username", metavar="NAME", help="A user, or a role session's name.")
+    ] = None,
+    access_key_id: Annotated[
+        str | None, typer.Option("--access-key-id", metavar="ID", help="What the call was signed with.")
+    ] = None,
+    resource: Annotated[
+        str | None,
+        typer.Option("--resource", metavar="NAME", help="An ARN, or a secret's, user's or role's name."),
+    ] = None,
+    resource_type: Annotated[
+        str | None,
+        typer.Option("--resource-type", metavar="TYPE", help="Such as AWS::SecretsManager::Secret."),
+    ] = None,
+    read_only: Annotated[
+        bool | None, typer.Option("--read-only/--writes", help="Only reads, or only what changes something.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", callback=_account, help="Whose records. [default: all]")
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", help="Of one region. [default: all]")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="2026-11-25T12:00:00Z, 2026-11-25, or 90m, 8h, 7d ago."),
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="As --since.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many records, the newest of all.")] = 50,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records, one a line.")] = False,
+) -> None:
+    """Find records of the audit trail: those of which all that is given is true. Works beside a server."""
+    from strongroom.cli.searching import given_attributes, given_span, search
+
+    attributes = given_attributes(
+        EventId=event_id,
+        EventName=event_name,
+        EventSource=event_source,
+        Username=username,
+        AccessKeyId=access_key_id,
+        ResourceName=resource,
+        ResourceType=resource_type,
+        ReadOnly=None if read_only is None else str(read_only).lower(),
+    )
+    span = given_span(since, until)
+    with refusals():
+        search(
+            data_dir or default_data_dir(),
+            attributes,
+            account=account,
+            region=region,
+            span=span,
+            limit=limit,
+            as_json=as_json,
+        )
+
+
     if value:
         typer.echo(f"strongroom {__version__}")
         raise typer.Exit
