@@ -481,16 +481,6 @@ def trail_proof(
         print_proof(data_dir or default_data_dir(), event_id, older)
 
 
-@trail_app.command("key")
-def trail_key(data_dir: DataDir = None) -> None:
-    """Print the public key of the trail's checkpoints, to keep elsewhere."""
-    from strongroom.cli.trails import print_key
-
-    with refusals():
-        print_key(data_dir or default_data_dir())
-
-
-def _version(value: bool) -> None:
 @trail_app.command("search")
 def trail_search(
     event_id: Annotated[str | None, typer.Option("--event-id", help="One record.")] = None,
@@ -559,6 +549,16 @@ def trail_search(
         )
 
 
+@trail_app.command("key")
+def trail_key(data_dir: DataDir = None) -> None:
+    """Print the public key of the trail's checkpoints, to keep elsewhere."""
+    from strongroom.cli.trails import print_key
+
+    with refusals():
+        print_key(data_dir or default_data_dir())
+
+
+def _version(value: bool) -> None:
     if value:
         typer.echo(f"strongroom {__version__}")
         raise typer.Exit
