@@ -37,7 +37,9 @@ app = typer.Typer(
 account_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Accounts of a data directory.")
 oidc_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="OpenID Connect providers.")
 trail_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The audit trail.")
+function_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Functions that rotate secrets.")
 app.add_typer(account_app, name="account")
+app.add_typer(function_app, name="function")
 app.add_typer(oidc_app, name="oidc")
 app.add_typer(trail_app, name="trail")
 
@@ -457,6 +459,53 @@ def consumers(
             code = print_consumers(
                 where, secret_id, account_id=account, region=region, days=days, as_json=as_json
             )
+    raise typer.Exit(code)
+
+
+@function_app.command("list")
+def function_list(
+    account: Annotated[
+        str | None, typer.Option("--account", callback=_account, help="One account; default: every one.")
+    ] = None,
+    region: LookupRegion = "us-east-1",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the functions of a region."""
+    from strongroom.cli.functions import print_functions
+
+    with refusals():
+        code = print_functions(
+            data_dir or default_data_dir(), account_id=account, region=region, as_json=as_json
+        )
+    raise typer.Exit(code)
+
+
+@function_app.command("logs")
+def function_logs(
+    name: Annotated[str, typer.Argument(metavar="FUNCTION", help="The name or ARN of a function.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until interrupted, as the function prints more.")
+    ] = False,
+    account: Annotated[
+        str | None, typer.Option("--account", callback=_account, help="The function's account.")
+    ] = None,
+    region: LookupRegion = "us-east-1",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print what a function printed, call by call, without the secrets it was given or fetched."""
+    from strongroom.cli.functions import print_logs
+
+    with refusals():
+        code = print_logs(
+            data_dir or default_data_dir(),
+            name,
+            account_id=account,
+            region=region,
+            follow=follow,
+            as_json=as_json,
+        )
     raise typer.Exit(code)
 
 
