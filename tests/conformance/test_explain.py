@@ -44,6 +44,7 @@ def test_refusals_of_policies_and_of_the_key_are_explained(tmp_path: Path) -> No
     root_key = f"file:{tmp_path / 'root.key'}"
     options = ["--data-dir", str(data_dir), "--root-key", root_key, "--port", "0", "--workers", "1"]
     with running(options, tmp_path / "log") as server:
+        owner_key = (server.access_key_id, server.secret_access_key)
         owner = server.client("secretsmanager")
         key_id = server.client("kms").create_key()["KeyMetadata"]["Arn"]
         secret = owner.create_secret(Name="prod/db", SecretString=CANARY, KmsKeyId=key_id)["ARN"]
@@ -79,9 +80,21 @@ def test_refusals_of_policies_and_of_the_key_are_explained(tmp_path: Path) -> No
     }
     assert pointers == {each: {"decisionRecord": each} for each in ids}
 
-    unknown = explained(data_dir, "11111111-2222-4333-8444-555555555555")
-    assert unknown.returncode == 1
-    assert "No refusal is on record" in unknown.stderr
+    encoded = explained(data_dir, ids[0], "--encoded", "--root-key", root_key)
+    assert encoded.returncode == 0, encoded.stderr
+    with running(options, tmp_path / "log") as server:
+        server.access_key_id, server.secret_access_key = owner_key
+        message = encoded.stdout.strip()
+        text = server.client("sts").decode_authorization_message(EncodedMessage=message)["DecodedMessage"]
+    decoded = json.loads(text)
+    assert (decoded["allowed"], decoded["context"]["resource"]) == (False, secret)
+    assert decoded["failures"]["items"] == [{"layer": "identity-based policy"}]
+
+    for more in ([], ["--encoded", "--root-key", root_key]):
+        unknown = explained(data_dir, "11111111-2222-4333-8444-555555555555", *more)
+        assert (unknown.returncode, unknown.stdout) == (1, "")
+        assert "No refusal is on record" in unknown.stderr
+    assert explained(data_dir, ids[0], "--encoded", "--json").returncode == 2
 
 
 def test_sdks_ask_the_server_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

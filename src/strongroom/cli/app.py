@@ -381,13 +381,23 @@ def trail_verify(
 def explain(
     request_id: Annotated[str, typer.Argument(help="The x-amzn-RequestId of a refused call.")],
     data_dir: DataDir = None,
+    encoded: Annotated[
+        bool, typer.Option("--encoded", help="Print messages for sts:DecodeAuthorizationMessage instead.")
+    ] = False,
+    root_key: RootKeySource = "",
     as_json: Json = False,
 ) -> None:
     """Say which policies refused a call, and the least that would have to change to allow it."""
-    from strongroom.cli.explaining import explain_request
+    from strongroom.cli.explaining import encode_request, explain_request
 
+    if encoded and as_json:
+        raise typer.BadParameter("give either --encoded or --json")
+    place = data_dir or default_data_dir()
     with refusals():
-        code = explain_request(data_dir or default_data_dir(), request_id, as_json=as_json)
+        if encoded:
+            code = encode_request(Settings(data_dir=place, root_key=root_key), request_id)
+        else:
+            code = explain_request(place, request_id, as_json=as_json)
     raise typer.Exit(code)
 
 

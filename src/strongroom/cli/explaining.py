@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 
 from strongroom.cli.exits import Exit
+from strongroom.cli.rooms import verified_root_key
+from strongroom.operations.authorization_messages import encoded_message
+from strongroom.operations.strongroom.views import shown
+from strongroom.server.settings import Settings
 from strongroom.trail.decisions import find_decisions
 
-__all__ = ["explain_request"]
+__all__ = ["encode_request", "explain_request"]
+
+NOT_ON_RECORD: Final = "strongroom: No refusal is on record under the request id {}."
 
 
 def explain_request(data_dir: Path, request_id: str, *, as_json: bool) -> Exit:
@@ -23,7 +29,25 @@ def explain_request(data_dir: Path, request_id: str, *, as_json: bool) -> Exit:
         for record in found:
             typer.echo("\n".join(_lines(record)))
     if not found:
-        typer.echo(f"strongroom: No refusal is on record under the request id {request_id}.", err=True)
+        typer.echo(NOT_ON_RECORD.format(request_id), err=True)
+    return Exit.DONE if found else Exit.FAILED
+
+
+def encode_request(settings: Settings, request_id: str) -> Exit:
+    """Print the decisions as messages for sts:DecodeAuthorizationMessage, one a line, and return the exit
+    code as `explain_request` does. They open in the account of who was refused.
+
+    Raises:
+        RoomError, RootKeyError: as `open_room`.
+    """
+    found = find_decisions(settings.data_dir, request_id)
+    if found:
+        root_key = verified_root_key(settings)
+        for record in found:
+            entry = shown(record, record["account"])
+            typer.echo(encoded_message(root_key, record, entry, record["account"]))
+    else:
+        typer.echo(NOT_ON_RECORD.format(request_id), err=True)
     return Exit.DONE if found else Exit.FAILED
 
 
@@ -32,9 +56,13 @@ def _lines(record: dict[str, Any]) -> list[str]:
         f"{record['at']} {record['operation']}: {record['message']}",
         f"  {record['principal']} asked for {record['action']} on {record['resource']}",
     ]
+    if "assuming" in record:
+        lines.append(f"  as it would be if {record['assuming']}")
+    if "note" in record:
+        lines.append(f"  {record['note']}")
     explanation = record.get("explanation")
     if explanation is None:
-        return [*lines, f"  {record['note']}"]
+        return lines
     for refusal in explanation["refusals"]:
         if not refusal["denies"]:
             lines.append(f"  refused by the {refusal['layer']}: nothing in it allows this")

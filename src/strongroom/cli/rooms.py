@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from strongroom.operations.iam.bootstrap import NewAccount, create_account
 from strongroom.ports import ROOT_KEY_CHECKS
-from strongroom.rootkey import open_root_key
+from strongroom.rootkey import HeldRootKey, open_root_key
 from strongroom.server.opening import open_room
 from strongroom.server.settings import Settings
 from strongroom.server.world import SystemClock, SystemEntropy
@@ -12,7 +12,7 @@ from strongroom.store.errors import RoomError
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
 
-__all__ = ["add_account", "init_room"]
+__all__ = ["add_account", "init_room", "verified_root_key"]
 
 
 def init_room(settings: Settings) -> NewAccount:
@@ -40,11 +40,7 @@ def add_account(settings: Settings) -> NewAccount:
     room = Room.open(settings.data_dir, own=False)
     store = SqliteStore.open(room.path)
     try:
-        root_key = open_root_key(settings.root_key, settings.data_dir, create=False, entropy=entropy)
-        check = store.read(lambda unit: unit.find(ROOT_KEY_CHECKS, "", "root"))
-        if check is None:
-            raise RoomError(f"{settings.data_dir} was never finished; run 'strongroom init' on it.")
-        root_key.verify_check(check.check_value)
+        root_key = _verified_root_key(settings, store)
         return store.write(
             lambda unit: create_account(
                 unit,
@@ -58,3 +54,27 @@ def add_account(settings: Settings) -> NewAccount:
     finally:
         store.close()
         room.close()
+
+
+def verified_root_key(settings: Settings) -> HeldRootKey:
+    """Return the root key of a room, which may be served meanwhile.
+
+    Raises:
+        RoomError, RootKeyError: as `open_room`.
+    """
+    room = Room.open(settings.data_dir, own=False)
+    store = SqliteStore.open(room.path)
+    try:
+        return _verified_root_key(settings, store)
+    finally:
+        store.close()
+        room.close()
+
+
+def _verified_root_key(settings: Settings, store: SqliteStore) -> HeldRootKey:
+    root_key = open_root_key(settings.root_key, settings.data_dir, create=False, entropy=SystemEntropy())
+    check = store.read(lambda unit: unit.find(ROOT_KEY_CHECKS, "", "root"))
+    if check is None:
+        raise RoomError(f"{settings.data_dir} was never finished; run 'strongroom init' on it.")
+    root_key.verify_check(check.check_value)
+    return root_key

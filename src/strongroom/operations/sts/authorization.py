@@ -34,7 +34,8 @@ DECODE_AUTHORIZATION_MESSAGE = Operation(
     targets=_targets,
     handle=decode_authorization_message,
     deviations=(
-        "No error of this server carries a message: ExplainDecision of the service strongroom gives one out. "
+        "No error of this server carries a message: ExplainDecision of the service strongroom gives one out, "
+        "and so does `strongroom explain --encoded`. "
         "It opens in the account it was made for, as long as the root key stays.",
         "Each of failures.items names a layer of policies that refused, and a matched statement names its "
         "policy; its principals, actions, resources and conditions are left out.",
