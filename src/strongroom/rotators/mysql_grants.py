@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from strongroom.secret.document import FaultKind, RotationFault
 
-__all__ = ["Account", "Definition", "Grant", "covers", "parse_definition", "parse_grant", "regranted"]
+__all__ = ["Account", "Definition", "Grant", "covers", "may", "parse_definition", "parse_grant", "regranted"]
 
 _TOKEN = re.compile(
     r"`(?:[^`]|``)*`"
@@ -78,13 +78,16 @@ def parse_definition(statement: str) -> Definition:
         if _is(words, at, "BY"):
             plugins.append(("mysql_native_password", _text(words, at + 2)))
             at += 3
-        while _is(words, at, "VIA", "WITH", "OR"):
+        # WITH may also begin the limits, behind a password.
+        more = _is(words, at, "VIA", "WITH") and not plugins
+        while more:
             name, kept = _text(words, at + 1), ""
             at += 2
             if _is(words, at, "USING", "AS", "BY"):
                 kept = _text(words, at + 1)
                 at += 2
             plugins.append((name, kept))
+            more = _is(words, at, "OR")
     if _is(words, at, "AND"):  # a second factor
         raise RotationFault(FaultKind.TARGET, UNREADABLE)
     roles = ""
@@ -141,6 +144,13 @@ def covers(held: Iterable[Grant], wanted: Grant) -> bool:
         if grant.grantable and _contains(grant.scope, wanted.scope):
             found |= grant.privileges
     return "ALL PRIVILEGES" in found or (wanted.privileges - {"USAGE"}) <= found
+
+
+def may(held: Iterable[Grant], privilege: str, *scopes: str) -> bool:
+    """Tell whether someone who holds these has a privilege everywhere, or in one of the scopes."""
+    return any(
+        {"ALL PRIVILEGES", privilege} & grant.privileges for grant in held if grant.scope in ("*.*", *scopes)
+    )
 
 
 def _privileges(words: Sequence[re.Match[str]]) -> list[str]:

@@ -20,6 +20,9 @@ __all__ = ["MysqlConnection", "open_mysql"]
 EXTRA = "mysql"
 PORT = 3306
 
+NO_PASSWORD_WANTED = 1698
+"""On connecting. In a statement it says that a right to act for another user cannot be granted."""
+
 PROLOGUE = "SET SESSION sql_mode = '', sql_quote_show_create = 1"
 """Names are quoted as `this`, texts as 'this', whatever the server's settings are."""
 
@@ -143,6 +146,8 @@ def _refusal(error: Exception) -> RotationFault:
         # PyMySQL asks for `cryptography`, or for `pynacl` (MariaDB's ed25519).
         message = "the driver lacks a package for the plugin that the user logs in by (PyNaCl for ed25519)"
         return RotationFault(FaultKind.FUNCTION, message)
+    if error.args and error.args[0] == NO_PASSWORD_WANTED:
+        return RotationFault(FaultKind.LOGIN, "the target lets the user in by other means than a password")
     return mysql_fault(error)
 
 

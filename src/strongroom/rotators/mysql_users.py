@@ -15,6 +15,7 @@ from strongroom.rotators.mysql_grants import (
     Definition,
     Grant,
     covers,
+    may,
     parse_definition,
     parse_grant,
     regranted,
@@ -27,7 +28,9 @@ from strongroom.rotators.mysql_passwords import (
     without_logs,
 )
 from strongroom.rotators.mysql_session import MysqlConnection
+from strongroom.rotators.passwords import RehearsalEntropy, new_password
 from strongroom.secret.document import FaultKind, RotationFault
+from strongroom.secret.material import PasswordPolicy
 
 __all__ = ["Counterpart", "change_own_password", "own_form"]
 
@@ -87,11 +90,8 @@ class Counterpart:
         """
         held = [parse_grant(str(row[0])) for row in self.connection.rows("SHOW GRANTS")]
         for pair in self._pairs():
-            form = password_form(self.connection, pair.definition)
-            if form.in_clear:
-                without_logs(self.connection)
-            verify_rules(self.connection, self.password)
-            if not _may_create(held):
+            self._verify_password(pair, held)
+            if not may(held, "CREATE USER"):
                 raise RotationFault(FaultKind.PRIVILEGE, "it logs in but lacks CREATE USER")
             for _, grant in self._missing(pair):
                 if grant is not None and not covers(held, grant):
@@ -99,6 +99,15 @@ class Counterpart:
                     where = f" ON {grant.scope}" if grant.scope else ""
                     message = f"it logs in but may not grant what the user has: {what}{where}"
                     raise RotationFault(FaultKind.PRIVILEGE, message)
+
+    def _verify_password(self, pair: _Pair, held: Sequence[Grant]) -> None:
+        form = password_form(self.connection, pair.existing or pair.definition)
+        if form.in_clear:
+            without_logs(self.connection)
+            if self.connection.is_mariadb and not may(held, "UPDATE", "`mysql`.*"):
+                message = "it logs in but lacks UPDATE on mysql.*, to set a password that is no hash"
+                raise RotationFault(FaultKind.PRIVILEGE, message)
+        verify_rules(self.connection, self.password)
 
     def _pairs(self) -> Sequence[_Pair]:
         hosts = self._hosts(self.source)
@@ -126,15 +135,35 @@ class Counterpart:
 
     def _identify(self, pair: _Pair, *, alone: bool) -> None:
         """The account exists, and has the password if it is to be set."""
-        form = password_form(self.connection, pair.existing or pair.definition)
+        definition = pair.existing or pair.definition
+        form = password_form(self.connection, definition)
+        if form.in_clear:
+            without_logs(self.connection)
         if pair.existing is None:
-            clause = self._clause(form)
-            self.connection.execute(f"CREATE USER {pair.other} {clause} {pair.definition.options}")
+            self._create(pair, form)
         elif self._lacks_password(pair.existing, form, alone=alone):
-            if self.connection.is_mariadb:
-                self.connection.execute(f"SET PASSWORD FOR {pair.other} = {self._told(form)}")
+            if form.in_clear and self.connection.is_mariadb:
+                self._set_in_clear(pair.other)
             else:
-                self.connection.execute(f"ALTER USER {pair.other} {self._clause(form)}")
+                # Not SET PASSWORD, which would ask for UPDATE on mysql.* beside CREATE USER.
+                clause = self._clause(definition, form, self.password)
+                self.connection.execute(f"ALTER USER {pair.other} {clause}")
+
+    def _create(self, pair: _Pair, form: PasswordForm) -> None:
+        password = self.password
+        if form.in_clear and self.connection.is_mariadb:
+            # SECURITY: MariaDB writes CREATE USER into its binary log as it came. What stands there opens
+            # an account without rights, for as long as the next statement takes.
+            password = new_password({}, PasswordPolicy(exclude_characters="'\\"), RehearsalEntropy())
+        clause = self._clause(pair.definition, form, password)
+        self.connection.execute(f"CREATE USER {pair.other} {clause} {pair.definition.options}")
+        if password != self.password:
+            self._set_in_clear(pair.other)
+
+    def _set_in_clear(self, account: Account) -> None:
+        """MariaDB puts the hash into its binary log for this statement, and for no other."""
+        literal = self.connection.literal(self.password)
+        self.connection.execute(f"SET PASSWORD FOR {account} = PASSWORD({literal})")
 
     def _lacks_password(self, existing: Definition, form: PasswordForm, *, alone: bool) -> bool:
         """Tell whether an account is to be given the password.
@@ -147,20 +176,22 @@ class Counterpart:
             return kept != native_hash(self.password)
         return self.set_password or not alone
 
-    def _clause(self, form: PasswordForm) -> str:
-        literal = self.connection.literal(self.password if form.in_clear else native_hash(self.password))
-        if form.hashed:
-            return f"IDENTIFIED BY PASSWORD {literal}"
-        without_logs(self.connection)
-        if self.connection.is_mariadb:
-            return f"IDENTIFIED VIA {form.plugin} USING PASSWORD({literal})"
-        return f"IDENTIFIED WITH {self.connection.literal(form.plugin)} BY {literal}"
+    def _clause(self, definition: Definition, form: PasswordForm, password: str) -> str:
+        """Return how the other user is to log in: as the definition says, by this password."""
+        if not self.connection.is_mariadb:
+            # SHOW CREATE USER names one plugin.
+            plugin, literal = map(self.connection.literal, (form.plugin, password))
+            return f"IDENTIFIED WITH {plugin} BY {literal}"
+        ways = [self._way(plugin, kept, form, password) for plugin, kept in definition.plugins]
+        return f"IDENTIFIED VIA {' OR '.join(ways)}"
 
-    def _told(self, form: PasswordForm) -> str:
+    def _way(self, plugin: str, kept: str, form: PasswordForm, password: str) -> str:
+        """Return one of the ways in which an account of MariaDB may log in."""
+        if plugin != form.plugin:
+            return f"{plugin} USING {self.connection.literal(kept)}" if kept else plugin
         if form.hashed:
-            return self.connection.literal(native_hash(self.password))
-        without_logs(self.connection)
-        return f"PASSWORD({self.connection.literal(self.password)})"
+            return f"{plugin} USING {self.connection.literal(native_hash(password))}"
+        return f"{plugin} USING PASSWORD({self.connection.literal(password)})"
 
     def _missing(self, pair: _Pair) -> Iterator[tuple[str, Grant | None]]:
         """Give the statements that bring the other account what it lacks, and what each grants."""
@@ -180,8 +211,3 @@ class Counterpart:
             line = regranted(str(row[0]), account)
             if line is not None:
                 yield line
-
-
-def _may_create(held: Sequence[Grant]) -> bool:
-    everywhere = [grant.privileges for grant in held if grant.scope == "*.*"]
-    return any({"ALL PRIVILEGES", "CREATE USER"} & privileges for privileges in everywhere)
