@@ -116,6 +116,8 @@ def explained(
 def decision_record(call: Call, refusal: Refusal, explanation: msgspec.Raw | None, note: str = "") -> bytes:
     """Return the record of a refusal as one line of JSON. `explanation`: as JSON, of `explained`."""
     target = refusal.target
+    # A service may have been refused in the call's course.
+    who = call.principal if refusal.request is None else refusal.request.principal
     record: dict[str, Any] = {
         "request_id": call.request_id,
         "at": call.received_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -123,8 +125,8 @@ def decision_record(call: Call, refusal: Refusal, explanation: msgspec.Raw | Non
         "operation": call.operation,
         "region": call.region,
         "account": call.account_id,
-        "principal": call.principal.arn,
-        "principal_id": call.principal.principal_id,
+        "principal": who.arn,
+        "principal_id": who.principal_id,
         "action": target.action,
         "resource": target.resource,
         "resource_account": target.owner_account,

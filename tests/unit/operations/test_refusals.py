@@ -16,15 +16,18 @@ from strongroom.operations.catalog import CATALOG, known_actions
 from strongroom.operations.kms import ciphers, grants, keys
 from strongroom.operations.kms.policies import PUT_KEY_POLICY
 from strongroom.operations.refusals import Refusal, decision_record, explained
+from strongroom.operations.rotation_role import ROLE_NAME
 from strongroom.operations.secretsmanager.policies import PUT_RESOURCE_POLICY, VALIDATE_RESOURCE_POLICY
 from strongroom.operations.secretsmanager.reading import BATCH_GET_SECRET_VALUE, GET_SECRET_VALUE
 from strongroom.operations.secretsmanager.replication import REPLICATE_SECRET_TO_REGIONS
+from strongroom.operations.secretsmanager.rotation import ROTATE_SECRET
 from strongroom.operations.secretsmanager.tags import TAG_RESOURCE
 from strongroom.operations.secretsmanager.values import UPDATE_SECRET
 from strongroom.policy.explanation import Explanation, NarrowDeny
 from support.key_room import ACCOUNT, OTHER_ACCOUNT, KeyRoom, allow, deny, for_principal, policy
 from support.refused import Outcome, attempt
 from support.replica_room import PARIS, ReplicaRoom
+from support.rotation_room import FUNCTION, RotationRoom
 
 SECRETS = "secretsmanager"
 UNREACHABLE = (
@@ -250,3 +253,41 @@ def test_what_is_noted_does_not_change_with_the_store(room: KeyRoom) -> None:
 def keys_of(room: KeyRoom) -> str:
     made: str = room.run(keys.CREATE_KEY, {})["KeyMetadata"]["KeyId"]
     return made
+
+
+# Rotation
+
+
+def test_a_function_secrets_manager_may_not_invoke() -> None:
+    room = RotationRoom()
+    room.add_secret()
+    request = {"SecretId": "db", "ClientRequestToken": "a" * 32, "RotationLambdaARN": f"{FUNCTION}-other"}
+    refusal = the_refusal(attempt(room, ROTATE_SECRET, request, service=SECRETS))
+    assert (refusal.target.action, refusal.target.resource) == ("lambda:InvokeFunction", f"{FUNCTION}-other")
+    assert refusal.note.startswith("The function is not there, or its policy does not let")
+
+
+def test_what_refused_the_services_own_role_is_noted_as_that_of_the_role() -> None:
+    room = RotationRoom()
+    secret = room.add_rotated()
+    document = policy(
+        for_principal(
+            "*",
+            "secretsmanager:GetSecretValue",
+            effect="Deny",
+            Condition={
+                "ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::*:role/aws-service-role/*/{ROLE_NAME}"}
+            },
+        )
+    )
+    room.attach_policy(secret.arn, document)
+    request = {
+        "SecretId": "db",
+        "ClientRequestToken": "a" * 32,
+        "RotationRules": {"AutomaticallyAfterDays": 30},
+    }
+    outcome = attempt(room, ROTATE_SECRET, request, service=SECRETS)
+    record = recorded(outcome, the_refusal(outcome))
+    assert f"/{ROLE_NAME}/" in record["principal"]
+    assert (record["account"], record["refused_by"]) == (ACCOUNT, ["resource-based policy"])
+    assert [each["type"] for each in record["explanation"]["remedies"][0]] == ["narrow deny"]

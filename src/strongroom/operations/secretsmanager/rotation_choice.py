@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from strongroom.errors import AccessDeniedException, DecryptionFailure, InvalidRequestException, ServiceError
 from strongroom.names import AWSCURRENT
-from strongroom.operations.authorize import allowed, authorize
-from strongroom.operations.call import Call
+from strongroom.operations.authorize import allowed, authorize, note
+from strongroom.operations.call import Call, Target
 from strongroom.operations.datakeys import open_value
 from strongroom.operations.lambda_.policies import may_invoke
-from strongroom.operations.refusals import overlooked
+from strongroom.operations.refusals import note_unreachable
 from strongroom.operations.rotation_role import ROLE_NAME, as_service, kept_role
 from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, way_of
 from strongroom.operations.secretsmanager.resolution import secret_target
@@ -30,6 +30,10 @@ __all__ = ["Choice"]
 CANNOT_INVOKE: Final = (
     "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "
     "access to the principal secretsmanager.amazonaws.com."
+)
+NO_PERMISSION: Final = (
+    "The function is not there, or its policy does not let secretsmanager.amazonaws.com invoke it for this "
+    "secret: AddPermission does that."
 )
 # Ours.
 CANNOT_READ: Final = (
@@ -77,6 +81,8 @@ class Choice:
         way = way_of(self._unit, self._call.resources, replace(self._secret, rotation=rotation))
         if isinstance(way, ByFunction):
             if not may_invoke(self._unit, way.arn, self._secret.arn, self._secret.account_id):
+                target = Target("lambda:InvokeFunction", way.arn, self._secret.account_id)
+                note_unreachable(self._call, target, CANNOT_INVOKE, NO_PERMISSION)
                 raise AccessDeniedException(CANNOT_INVOKE)
             self.carried_out = True
             return replace(rotation, engine=None, admin_use=None)
@@ -111,10 +117,12 @@ class Choice:
         service = as_service(call, role)
         target = secret_target(service, unit, secret.arn, _GET)
         try:
-            with overlooked(service):
-                if not allowed(service, unit, target).allowed:
-                    raise AccessDeniedException("a policy denies it.")
-                value = open_value(service, unit, version, region=secret.region, account_id=secret.account_id)
+            decision = allowed(service, unit, target)
+            if not decision.allowed:
+                error = AccessDeniedException("a policy denies it.")
+                note(service, unit, target, decision, CANNOT_READ.format(role.arn, _sentence(error)))
+                raise error
+            value = open_value(service, unit, version, region=secret.region, account_id=secret.account_id)
         except (AccessDeniedException, DecryptionFailure) as refusal:
             raise InvalidRequestException(CANNOT_READ.format(role.arn, _sentence(refusal))) from refusal
         try:
