@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from strongroom.audit.digest import DigestChain, LogPositions
 from strongroom.audit.lookup import EventAttribute
 from strongroom.audit.signer import TrailSigner
 from strongroom.audit.trails import TrailSettings
@@ -252,6 +253,16 @@ CODE_PARTS: Kind[CodePart] = Kind(
     remembered=False,
 )
 
+DIGEST_CHAINS: Kind[DigestChain] = Kind(
+    "digest_chain",
+    DigestChain,
+    lambda _: "",
+    lambda r: f"{r.account_id}/{r.region}",
+    lambda r: f"{r.account_id}/{r.region}",
+)
+LOG_POSITIONS: Kind[LogPositions] = Kind(
+    "log_positions", LogPositions, lambda _: "", lambda _: "logs", lambda _: "logs"
+)
 TRAILS: Kind[TrailSettings] = Kind(
     "trail",
     TrailSettings,
@@ -542,6 +553,7 @@ __all__ = [
     "ACCOUNTS",
     "ALIASES",
     "CODE_PARTS",
+    "DIGEST_CHAINS",
     "FUNCTIONS",
     "FUNCTION_ALIASES",
     "FUNCTION_POLICIES",
@@ -553,6 +565,7 @@ __all__ = [
     "LAYERS",
     "LAYER_VERSIONS",
     "LOGIN_PROFILES",
+    "LOG_POSITIONS",
     "MANAGED_POLICIES",
     "OIDC_PROVIDERS",
     "RETIRABLE_GRANTS",
