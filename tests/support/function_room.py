@@ -1,141 +1,90 @@
-"""A room with Lambda: roles that trust it, functions stored or made, and a runner of the test's own."""
+"""Functions for the tests of what runs them: zip files, invocations, a log that remembers."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 import io
-import json
+import time
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
+from strongroom.ports import Invocation
 
-from strongroom.function.records import (
-    LATEST,
-    Function,
-    FunctionPolicy,
-    FunctionVersion,
-)
-from strongroom.function.references import function_arn
-from strongroom.identity.records import Role
-from strongroom.names import AccountId
-from strongroom.operations.lambda_.code import save_code, seal_code
-from strongroom.operations.lambda_.environment import seal_environment
-from strongroom.ports import (
-    FUNCTION_POLICIES,
-    FUNCTION_VERSIONS,
-    FUNCTIONS,
-    Invocation,
-    InvocationResult,
-)
-from support.key_room import ACCOUNT, NOON, REGION, policy
-from support.session_room import SessionRoom
-
-HANDLER = b"def handler(event, context):\n    return event\n"
-ENDPOINT = "http://127.0.0.1:7780"
-LAMBDA_TRUST: Mapping[str, Any] = {
-    "Effect": "Allow",
-    "Principal": {"Service": "lambda.amazonaws.com"},
-    "Action": "sts:AssumeRole",
-}
+FUNCTION_ARN = "arn:aws:lambda:eu-central-1:123456789012:function:rotate"
+REQUEST_ID = "6f1d4c1e-0b3e-4a0e-9d2c-3f5a7c9b1d20"
+SECRET_KEY = "CanarySecretAccessKey/0123456789abcdefABCD"
+SESSION_TOKEN = "CanarySessionToken//////0123456789=="
 
 
-def zipped(files: Mapping[str, bytes] | None = None) -> bytes:
-    """Return a zip file, the same bytes for the same files."""
+def a_zip(files: Mapping[str, str | bytes]) -> bytes:
+    """Return a zip file of these files; equal files make equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in (files or {"main.py": HANDLER}).items():
-            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content)
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
-class FakeRunner:
-    """`ports.FunctionRunner` that keeps what it was asked and answers as `behave` says."""
-
-    def __init__(self, behave: Callable[[Invocation], InvocationResult] | None = None) -> None:
-        self.seen: list[Invocation] = []
-        self.behave = behave or (lambda run: InvocationResult(run.event, None, b"START\nEND\n"))
-
-    def invoke(self, invocation: Invocation) -> InvocationResult:
-        self.seen.append(invocation)
-        return self.behave(invocation)
-
-    def close(self) -> None: ...
+def sha256_of(code: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(code).digest()).decode()
 
 
-class FunctionRoom(SessionRoom):
-    def __init__(self) -> None:
-        super().__init__()
-        self.runner = FakeRunner()
-        self.resources = replace(self.resources, functions=self.runner, endpoint_url=ENDPOINT)
-
-    def execution_role(self, name: str = "runner", account_id: AccountId = ACCOUNT, **members: Any) -> Role:
-        """Store a role that trusts Lambda."""
-        return self.role(name, LAMBDA_TRUST, account_id=account_id, **members)
-
-    def function(
-        self,
-        name: str = "rotate",
-        *,
-        environment: Mapping[str, str] | None = None,
-        code: bytes | None = None,
-        account_id: AccountId = ACCOUNT,
-        **members: Any,
-    ) -> FunctionVersion:
-        """Store a function with code, as CreateFunction does."""
-        arn = function_arn(REGION, account_id, name)
-        sealed = seal_code(self.root_key, self.entropy, zipped() if code is None else code, 100)
-        save_code(self.unit, sealed)  # type: ignore[arg-type]  # the unit in memory
-        record = FunctionVersion(
-            function_arn=arn,
-            account_id=account_id,
-            region=REGION,
-            function_name=name,
-            version=LATEST,
-            runtime="python3.12",
-            role_arn=members.pop("role_arn", None) or self.execution_role(f"{name}-role", account_id).arn,
-            handler="main.handler",
-            code_id=sealed.code_id,
-            code_sha256=sealed.sha256,
-            code_size=sealed.size,
-            unzipped_size=sealed.unzipped_size,
-            modified_at=NOON,
-            revision_id="00000000-0000-4000-8000-000000000001",
-            sealed_environment=seal_environment(self.root_key, environment or {}, arn, LATEST),
-            **members,
-        )
-        self.unit.save(
-            FUNCTIONS, Function(account_id=account_id, region=REGION, name=name, arn=arn, created_at=NOON)
-        )
-        self.unit.save(FUNCTION_VERSIONS, record)
-        return record
-
-    def function_policy(
-        self, function: FunctionVersion, *statements: Mapping[str, Any], qualifier: str = LATEST
-    ) -> None:
-        """Attach a resource policy, as AddPermission does."""
-        self.unit.save(
-            FUNCTION_POLICIES,
-            FunctionPolicy(
-                function_arn=function.function_arn,
-                qualifier=qualifier,
-                document=policy(*statements),
-                revision_id="r",
-            ),
-        )
-
-
-def service_may_invoke(resource: str, **conditions: Any) -> dict[str, Any]:
-    """Return the statement that lets Secrets Manager invoke a function."""
-    statement: dict[str, Any] = {
-        "Sid": "rotation",
-        "Effect": "Allow",
-        "Principal": {"Service": "secretsmanager.amazonaws.com"},
-        "Action": "lambda:InvokeFunction",
-        "Resource": resource,
+def an_invocation(code: bytes | str, **changes: Any) -> Invocation:
+    """Return a call of `code`: a zip file, or the text of a module `rotate` with a function `handler`."""
+    archive = a_zip({"rotate.py": code}) if isinstance(code, str) else code
+    fields: dict[str, Any] = {
+        "function_arn": FUNCTION_ARN,
+        "request_id": REQUEST_ID,
+        "runtime": "python3.12",
+        "handler": "rotate.handler",
+        "code_sha256": sha256_of(archive),
+        "load_code": lambda: archive,
+        "environment": {},
+        "event": b"{}",
+        "timeout_seconds": 10,
+        "memory_mb": 128,
+        "credentials": ("ASIACANARYACCESSKEYI", SECRET_KEY, SESSION_TOKEN),
+        "region": "eu-central-1",
+        "endpoint_url": "http://127.0.0.1:9",
     }
-    return {**statement, "Condition": conditions} if conditions else statement
+    return Invocation(**{**fields, **changes})
 
 
-def as_json(payload: bytes) -> Any:
-    return json.loads(payload)
+def command_lines() -> list[str]:
+    """Return the command lines of all processes of the machine."""
+    lines = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            lines.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return lines
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Return when the condition holds; raises AssertionError when it does not in time."""
+    ends_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends_at, "it did not come true"
+        time.sleep(0.02)
+
+
+class RememberingLog:
+    """Takes the place of the server's log."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+
+    def info(self, text: str, **fields: Any) -> None:
+        self.lines.append(("info", text, fields))
+
+    def warning(self, text: str, **fields: Any) -> None:
+        self.lines.append(("warning", text, fields))
+
+    def error(self, text: str, **fields: Any) -> None:
+        self.lines.append(("error", text, fields))
+
+    def errors(self) -> list[str]:
+        return [text for level, text, _ in self.lines if level == "error"]

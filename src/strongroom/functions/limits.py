@@ -19,6 +19,8 @@ class Limits:
     """So many exist at once, whether they run, wait warm or are being prepared."""
     spares: int = 1
     """So many are kept started, ready for any function, while functions are being run."""
+    preload: bool = True
+    """New sandboxes have boto3 in memory: they come up later, and serve sooner."""
     idle_seconds: float = 60
     """A sandbox waits so long for the next call of its function."""
     spare_seconds: float = 600

@@ -75,11 +75,11 @@ class Pool:
             Busy, CodeError, OSError, StartError: there is none, or it does not start.
             RotationFault: functions are not run on this machine.
         """
-        sandbox = self._spare() or self._start(preload=True)
+        sandbox = self._spare() or self._start(preload=self._limits.preload)
         try:
             room = self._opened()
             own = room[0].fill(sandbox.place, code, layers)
-            if own & PRELOADED:
+            if self._limits.preload and own & PRELOADED:
                 self.discard(sandbox)
                 sandbox = self._start(preload=False)
                 room[0].fill(sandbox.place, code, layers)
@@ -204,7 +204,7 @@ class Pool:
             ):
                 return
             self._places_taken += 1
-        sandbox = self._started(preload=True)
+        sandbox = self._started(preload=self._limits.preload)
         with self._changed:
             self._spares.append(sandbox)
 

@@ -111,6 +111,7 @@ def _shapes(value: str) -> set[bytes]:
         plain.encode(),
         json.dumps(plain)[1:-1].encode(),  # JSON within JSON
         json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"),
+        repr(plain)[1:-1].encode(),  # JSON shown by Python
         repr(value)[1:-1].encode("utf-8", "surrogatepass"),
         repr(raw)[2:-1].encode(),
         value.replace("'", "''").encode("utf-8", "surrogatepass"),

@@ -35,8 +35,8 @@ def verify_sha256(code: bytes, expected: str) -> None:
 def unpack(code: bytes, target: Path, limits: Limits) -> int:
     """Make `target` a directory of what the zip file holds, read-only files; return their size.
 
-    SECURITY: nothing is written outside `target`, whatever the names are. Links and devices are refused. Sizes
-    are counted as they come out, whatever the headers say.
+    SECURITY: nothing is written outside `target`, whatever the names are. Links and devices are refused.
+    Sizes are counted as they come out, whatever the headers say.
 
     Raises:
         CodeError: no zip file, or one with such things, or too much in it. `target` is then not there.
