@@ -104,17 +104,17 @@ class Redactor:
 
 def _shapes(value: str) -> set[bytes]:
     """Return the ways in which programs write a text."""
-    raw = value.encode("utf-8", "surrogatepass")
+    raw = _raw(value)
     plain = json.dumps(value)[1:-1]
     shapes = {
         raw,
         plain.encode(),
         json.dumps(plain)[1:-1].encode(),  # JSON within JSON
-        json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"),
-        repr(plain)[1:-1].encode(),  # JSON shown by Python
-        repr(value)[1:-1].encode("utf-8", "surrogatepass"),
+        _raw(json.dumps(value, ensure_ascii=False)[1:-1]),
+        _raw(repr(plain)[1:-1]),  # JSON shown by Python
+        _raw(repr(value)[1:-1]),
         repr(raw)[2:-1].encode(),
-        value.replace("'", "''").encode("utf-8", "surrogatepass"),
+        _raw(value.replace("'", "''")),
         urllib.parse.quote(raw, safe="").encode(),
         urllib.parse.quote(raw).encode(),
         urllib.parse.quote_plus(raw).encode(),
@@ -123,6 +123,14 @@ def _shapes(value: str) -> set[bytes]:
         shapes |= {binascii.hexlify(raw), binascii.hexlify(raw).upper()}
         shapes |= _base64_shapes(raw)
     return {shape for shape in shapes if len(shape) >= SHORTEST}
+
+
+def _raw(text: str) -> bytes:
+    """Return a text's bytes; bytes that were no text came as surrogates, and are what they were."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _base64_shapes(raw: bytes) -> set[bytes]:

@@ -6,7 +6,6 @@ seen; an honest one that prints what it fetched is.
 
 from __future__ import annotations
 
-import base64
 import importlib.abc
 import importlib.machinery
 import sys
@@ -142,9 +141,5 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, (bytes, bytearray)):
-        encoded = [base64.b64encode(value).decode(), bytes(value).hex()]
-        try:
-            return [value.decode(), *encoded]
-        except UnicodeDecodeError:
-            return encoded
+        return [value.decode("utf-8", "surrogateescape")]
     return []
