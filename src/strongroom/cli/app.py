@@ -35,10 +35,12 @@ app = typer.Typer(
     help="The AWS Secrets Manager you run yourself.",
 )
 account_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Accounts of a data directory.")
+policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Policies of a data directory.")
 oidc_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="OpenID Connect providers.")
 trail_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The audit trail.")
 function_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Functions that rotate secrets.")
 app.add_typer(account_app, name="account")
+app.add_typer(policy_app, name="policy")
 app.add_typer(function_app, name="function")
 app.add_typer(oidc_app, name="oidc")
 app.add_typer(trail_app, name="trail")
@@ -437,6 +439,66 @@ def who_can(
             everyone=everyone,
             as_json=as_json,
         )
+    raise typer.Exit(code)
+
+
+@policy_app.command("diff")
+def policy_diff(
+    policy: Annotated[
+        Path,
+        typer.Option(metavar="JSON", help="The policy that would be there.", exists=True, dir_okay=False),
+    ],
+    secret: Annotated[str | None, typer.Option(help="Of this secret: name or ARN.")] = None,
+    key: Annotated[str | None, typer.Option(help="Of this KMS key: id, alias or ARN.")] = None,
+    user: Annotated[str | None, typer.Option(help="Inline, of this user: name or ARN.")] = None,
+    role: Annotated[str | None, typer.Option(help="Inline, of this role: name or ARN.")] = None,
+    group: Annotated[str | None, typer.Option(help="Inline, of this group: name or ARN.")] = None,
+    role_trust: Annotated[
+        str | None, typer.Option(help="The trust policy of this role: name or ARN.")
+    ] = None,
+    managed_policy: Annotated[
+        str | None, typer.Option(metavar="ARN", help="The default version of this managed policy.")
+    ] = None,
+    policy_name: Annotated[
+        str | None,
+        typer.Option(help="Which inline policy, an absent one is added. [default: the only one there is]"),
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(callback=_account, help="The account a name is looked for in. [default: all]"),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            callback=_region_or_none, help="The Region a name is looked for in. [default: all in use]"
+        ),
+    ] = None,
+    since: Annotated[
+        str, typer.Option(help="How far to look back: 30m, 12h, 7d, or a time such as 2026-01-31T12:00:00Z.")
+    ] = "7d",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many calls, the newest.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Decide recorded calls again under a changed policy: which would be newly allowed, which newly refused.
+
+    Nothing is changed. Names are looked for as --account and --region say.
+    """
+    from strongroom.cli.differing import one_change, print_difference
+
+    given = {
+        "secret": secret,
+        "key": key,
+        "user": user,
+        "role": role,
+        "group": group,
+        "role trust": role_trust,
+        "managed policy": managed_policy,
+    }
+    where = data_dir or default_data_dir()
+    change = one_change(given, policy, policy_name, account, region)
+    with refusals():
+        code = print_difference(where, change, since=since, limit=limit, as_json=as_json)
     raise typer.Exit(code)
 
 

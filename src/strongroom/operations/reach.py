@@ -113,7 +113,10 @@ def checks_of(
     if targets is None:
         return DEFAULT_KEY if thing.kind is ThingKind.SECRET else NEVER_AT_ALL
     checks = []
-    for target in targets:
+    for place, found in enumerate(targets):
+        target = found
+        if place == 0 and subject.request:
+            target = msgspec.structs.replace(found, context={**found.context, **subject.request})
         request, policies = gathered(call, unit, target)
         if policies is None:
             return UNREADABLE
@@ -155,6 +158,8 @@ def _opened(subject: Subject, thing: Thing, target: Target, action: str) -> Call
     reading = action.lower() == READ_SECRET
 
     def is_open(key: str) -> bool:
+        if key in subject.closed:
+            return False
         if subject.is_open(key):
             return True
         if key == "aws:requestedregion":

@@ -23,7 +23,15 @@ from strongroom.policy.principals import NamedPrincipal, PrincipalForm
 from strongroom.policy.universe import Setting
 from strongroom.ports import ACCOUNTS, OIDC_PROVIDERS, ROLES, USERS, ReadUnit
 
-__all__ = ["Subject", "SubjectKind", "elsewhere", "named_subjects", "stored_subjects", "subject_of"]
+__all__ = [
+    "Subject",
+    "SubjectKind",
+    "elsewhere",
+    "named_subjects",
+    "role_openings",
+    "stored_subjects",
+    "subject_of",
+]
 
 ANY_SESSION: Final = "*"
 """Stands for a session's name: no session can have it."""
@@ -74,6 +82,10 @@ class Subject(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     opened: frozenset[str]
     """Keys, folded, and beginnings of keys (with `/` or `:` at the end), that are known once it calls."""
     setting: Setting
+    request: Mapping[str, str] = {}
+    """Condition keys of its request that are known, seen where the thing itself is asked for."""
+    closed: frozenset[str] = frozenset()
+    """Keys, folded, that its request is known not to have."""
     trusts: tuple[str, ...] = ()
     """ROLE: whom its trust policy names."""
 
@@ -162,21 +174,19 @@ def _of_long_term_keys(kind: SubjectKind, principal: Principal, now: dt.datetime
 def _role(role: Role, now: dt.datetime, session: str = ANY_SESSION) -> Subject:
     """Return a session of the role without session policies, which can do no more than this one."""
     trusted, actions = _trusted(role)
-    tagging = "sts:TagSession" in actions
+    tags_open, always = role_openings(role)
     principal = Principal(
         PrincipalType.ASSUMED_ROLE,
         role.account_id,
         assumed_role_arn(role.account_id, role.role_name, session),
         f"{role.role_id}:{session}",
         "",
-        tags={} if tagging else role.tags,
+        tags={} if tags_open else role.tags,
         role_id=role.role_id,
         role_arn=role.arn,
     )
     context = principal_context(principal)
-    opened = set(_CONNECTION | _CREDENTIALS)
-    if tagging:
-        opened.add(_TAG)
+    opened = set(_CONNECTION | _CREDENTIALS | tags_open)
     if "sts:SetSourceIdentity" in actions:
         opened.add("aws:sourceidentity")
     if "sts:AssumeRoleWithWebIdentity" in actions:
@@ -196,10 +206,18 @@ def _role(role: Role, now: dt.datetime, session: str = ANY_SESSION) -> Subject:
             now=int(now.timestamp()),
             temporary=True,
             user_id_prefix=prefix,
-            always={fold_key(_TAG + key): value for key, value in role.tags.items()} if tagging else {},
+            always=always,
         ),
         trusts=trusted,
     )
+
+
+def role_openings(role: Role) -> tuple[set[str], Mapping[str, str]]:
+    """Return which keys are open as sessions of the role may be given tags of their own, and what those that
+    are not given are, folded."""
+    if "sts:TagSession" not in _trusted(role)[1]:
+        return set(), {}
+    return {_TAG}, {fold_key(_TAG + key): value for key, value in role.tags.items()}
 
 
 def _trusted(role: Role) -> tuple[tuple[str, ...], frozenset[str]]:

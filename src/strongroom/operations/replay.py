@@ -1,0 +1,193 @@
+"""Recorded calls, decided again under a changed policy. Source: DESIGN promise 8.
+
+A call counts as changed only if it comes out otherwise in every context that fits its record: the outcome on
+record tells something about what the record leaves out. Where that does not settle it, it is undecided, and
+the condition keys are named on which it hangs. What else is stored is taken as it is now.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from strongroom.identity.principal import Principal, PrincipalType
+from strongroom.names import Region
+from strongroom.operations.call import Call, Resources
+from strongroom.operations.reach import checks_of
+from strongroom.operations.recorded import (
+    RecordedCall,
+    SessionGiven,
+    recorded_call,
+    recorded_subject,
+)
+from strongroom.operations.subjects import Subject
+from strongroom.operations.things import Thing, thing_of_arn
+from strongroom.policy.context import spelled
+from strongroom.policy.reach import Check, Difference, compare
+from strongroom.ports import ReadUnit
+
+__all__ = ["Outcome", "Replay", "Replayed"]
+
+SESSION_POLICIES: Final = "session policies"
+STORED_SINCE: Final = "what was stored then"
+
+
+class Outcome(StrEnum):
+    NEWLY_ALLOWED = "newly allowed"
+    NEWLY_REFUSED = "newly refused"
+    UNDECIDED = "undecided"
+    UNCHANGED = "unchanged"
+    NOT_REPLAYED = "not replayed"
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """One record's outcome."""
+
+    outcome: Outcome
+    principal: str = ""
+    action: str = ""
+    resource: str = ""
+    why: tuple[str, ...] = ()
+    """UNDECIDED: what the record lacks. NOT_REPLAYED: the reason, alone."""
+
+
+class Replay:
+    """Decides recorded calls under what is stored, and under the same with something changed."""
+
+    def __init__(
+        self,
+        unit: ReadUnit,
+        changed: ReadUnit,
+        resources: Resources,
+        sessions: Mapping[str, SessionGiven],
+        now: dt.datetime,
+    ) -> None:
+        self._units = unit, changed
+        self._resources = resources
+        self._sessions = sessions
+        self._now = now
+        self._things: dict[str, tuple[Thing, Thing] | None] = {}
+        self._untouched: dict[tuple[object, ...], bool] = {}
+        nobody: Any = Principal(PrincipalType.ROOT, "", "", "", "")  # type: ignore[arg-type]  # finds by ARN only
+        self._looking = Call(
+            service="",
+            operation="",
+            request={},
+            principal=nobody,
+            region=Region(""),
+            received_at=now,
+            request_id="",
+            resources=resources,
+        )
+
+    def outcome(self, event: Mapping[str, Any]) -> Replayed:
+        """Return what would become of a recorded call."""
+        call = recorded_call(event)
+        if isinstance(call, str):
+            return Replayed(Outcome.NOT_REPLAYED, why=(call,))
+        made = recorded_subject(self._units[0], event, self._sessions)
+        if isinstance(made, str):
+            return Replayed(Outcome.NOT_REPLAYED, why=(made,))
+        subject, session_known = made
+        found = [(arn, self._thing(arn)) for arn in call.resources]
+        there = [(arn, things) for arn, things in found if things is not None]
+        if not there:
+            return Replayed(Outcome.NOT_REPLAYED, why=("names a resource that is gone",))
+        arn, things = there[0]
+        outcome, why = self._decided(call, subject, things, session_known)
+        return Replayed(outcome, subject.principal.role_arn or subject.shown, call.action, arn, why)
+
+    def _thing(self, arn: str) -> tuple[Thing, Thing] | None:
+        if arn not in self._things:
+            before, after = (thing_of_arn(unit, self._looking, arn) for unit in self._units)
+            self._things[arn] = None if before is None or after is None else (before, after)
+        return self._things[arn]
+
+    def _decided(
+        self, call: RecordedCall, subject: Subject, things: tuple[Thing, Thing], session_known: bool
+    ) -> tuple[Outcome, tuple[str, ...]]:
+        principal = subject.principal
+        # Which policies bear on a call does not hang on its context.
+        place = (
+            principal.principal_id,
+            principal.session_policies,
+            principal.session_policy_arns,
+            call.action,
+            things[0].resource,
+        )
+        if self._untouched.get(place):
+            return Outcome.UNCHANGED, ()
+        before, after = (
+            checks_of(unit, self._resources, thing, call.action, self._now, subject)
+            for unit, thing in zip(self._units, things, strict=True)
+        )
+        if _same(before, after):
+            self._untouched[place] = True
+            return Outcome.UNCHANGED, ()
+        return _judged(call, _difference(before, after, subject, call.allowed), session_known)
+
+
+def _difference(
+    before: list[Check] | str, after: list[Check] | str, subject: Subject, recorded: bool
+) -> Difference:
+    """Return how the call comes out; a text in the place of checks refuses it."""
+
+    def fits(was: bool) -> bool:
+        return was is recorded
+
+    refused = frozenset((False,))
+    if isinstance(before, str):
+        was: frozenset[bool] = refused if fits(False) else frozenset()
+        if isinstance(after, str):
+            return Difference(was, was, same=True, decided=True)
+        then = compare(after, after, subject.setting)
+        return msgspec.structs.replace(then, before=was, same=then.after == was)
+    if isinstance(after, str):
+        then = compare(before, before, subject.setting, fits)
+        return msgspec.structs.replace(then, after=refused, same=then.before == refused)
+    fitting = compare(before, after, subject.setting, fits)
+    if fitting.before:
+        return fitting
+    # What is stored by now decides otherwise than was recorded, with the change or without it.
+    every = compare(before, after, subject.setting)
+    return msgspec.structs.replace(every, before=frozenset())
+
+
+def _judged(call: RecordedCall, found: Difference, session_known: bool) -> tuple[Outcome, tuple[str, ...]]:
+    if found.same and found.decided:
+        return Outcome.UNCHANGED, ()
+    if not found.before:
+        return Outcome.UNDECIDED, (STORED_SINCE,)
+    if found.decided and found.after == {not call.allowed}:
+        if call.allowed:
+            return Outcome.NEWLY_REFUSED, ()
+        # SECURITY: policies of the session's own may have refused it, and would again.
+        return (Outcome.NEWLY_ALLOWED, ()) if session_known else (Outcome.UNDECIDED, (SESSION_POLICIES,))
+    return Outcome.UNDECIDED, tuple(spelled(key) for key in found.keys)
+
+
+def _same(before: list[Check] | str, after: list[Check] | str) -> bool:
+    """True when the very same policies bear on both."""
+    if isinstance(before, str) or isinstance(after, str):
+        return before == after
+    return len(before) == len(after) and all(
+        _documents(one) == _documents(two) for one, two in zip(before, after, strict=True)
+    )
+
+
+def _documents(check: Check) -> list[object]:
+    """Return the compiled policies of a check: the same objects for the same documents."""
+    each = check.policies
+    found = [("identity", *one) for one in _pairs(each.identity)]
+    found += (("resource", *one) for one in _pairs(each.resource))
+    found += (("session", *one) for one in _pairs(each.session or ()))
+    found += (("boundary", *one) for one in _pairs(() if each.boundary is None else (each.boundary,)))
+    return [*found, each.session is None, each.resource_delegates_to_account, each.grants, check.grants]
+
+
+def _pairs(labelled: Any) -> list[tuple[str, int]]:
+    return [(each.label, id(each.policy)) for each in labelled]
