@@ -21,7 +21,7 @@ __all__ = ["NOT_VALID", "decoded_message", "encoded_message"]
 
 NOT_VALID: Final = "Message is not valid"
 """Seen by clients; the fact sheets have no text."""
-_PURPOSE: Final = "authorization message"
+_PURPOSE: Final = "authorization-message"
 _VERSION: Final = b"\x01"
 MAX_ENCODED: Final = 10_240
 """What DecodeAuthorizationMessage takes (service model)."""
@@ -67,7 +67,7 @@ def decoded_message(root_key: RootKey, encoded: str, account_id: str) -> str:
 
 
 def _bound_to(account_id: str) -> dict[str, str]:
-    return {"account": account_id}
+    return {"AccountId": account_id}
 
 
 def _decoded(
