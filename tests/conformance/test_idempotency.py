@@ -47,7 +47,7 @@ def name_in_use(name: str) -> tuple[str, str]:
         ("PutSecretValue", {"SecretString": "x"}, "InvalidRequestException"),
         ("UpdateSecret", {"SecretString": "x"}, "InvalidRequestException"),
         ("UpdateSecret", {"Description": "x"}, "InvalidRequestException"),
-        ("RotateSecret", {"RotationLambdaARN": FUNCTION}, "InvalidParameterException"),
+        ("RotateSecret", {}, "InvalidParameterException"),
     ],
 )
 def test_without_a_token_a_call_is_refused_before_the_secret_is_looked_up(

@@ -1,4 +1,4 @@
-"""RotateSecret and CancelRotateSecret over TCP: what is kept, validated and answered.
+"""RotateSecret and CancelRotateSecret over TCP: what is kept, validated and answered, and what comes of it.
 
 Source: fact sheet rotation sections 1, 2, 3 and 5.
 """
@@ -6,8 +6,10 @@ Source: fact sheet rotation sections 1, 2, 3 and 5.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,12 +29,15 @@ from support.dialogue import (
     missing,
     picture,
     refused,
+    until,
 )
+from support.drawer import Drawer
+from support.rotating_server import ACCOUNT, SINGLE_USER, rotating
 from support.running import REGION, Server
 from support.signing import json_call, send
 
-FUNCTION = f"arn:aws:lambda:{REGION}:123456789012:function:rotate-it"
-OTHER_FUNCTION = f"{FUNCTION}-better:live"
+FUNCTION = SINGLE_USER
+OTHER_FUNCTION = f"{SINGLE_USER}:live"
 ROTATE = "secretsmanager:RotateSecret"
 CANCEL = "secretsmanager:CancelRotateSecret"
 NO_TOKEN = "You must provide a ClientRequestToken value. We recommend a UUID-type value."
@@ -47,6 +52,27 @@ NO_FUNCTION = (
 
 
 @pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of these tests' own, with a target they can look into."""
+    with rotating(tmp_path_factory.mktemp("rotating"), "--workers", "1") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def secrets(server: Server) -> Iterator[Any]:
+    client = server.client("secretsmanager")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def drawer(tmp_path: Path) -> Drawer:
+    made = Drawer(tmp_path / "drawer")
+    made.set_password("bob", "old")
+    return made
+
+
+@pytest.fixture(scope="module")
 def unchecked(server: Server) -> Iterator[Any]:
     """A client that sends whatever it is told, so that the server does the checking."""
     client = server.client("secretsmanager", parameter_validation=False)
@@ -55,8 +81,18 @@ def unchecked(server: Server) -> Iterator[Any]:
 
 
 @pytest.fixture
-def name(secrets: Any) -> str:
+def name(secrets: Any, drawer: Drawer) -> str:
+    """A secret that rotates."""
     made = fresh("rotated")
+    value = {"engine": "drawer", "host": str(drawer.path), "username": "bob", "password": "old"}
+    secrets.create_secret(Name=made, SecretString=json.dumps(value))
+    return made
+
+
+@pytest.fixture
+def plain(secrets: Any) -> str:
+    """A secret that nothing here can rotate."""
+    made = fresh("plain")
     secrets.create_secret(Name=made, SecretString="x")
     return made
 
@@ -67,7 +103,15 @@ def person(server: Server) -> Person:
 
 
 def _rotate(client: Any, name: str, **request: Any) -> dict[str, Any]:
-    return answered(client.rotate_secret, SecretId=name, **request)
+    """Call RotateSecret, and return its answer when what it began has ended."""
+    answer = answered(client.rotate_secret, SecretId=name, **request)
+    until(lambda: "AWSPENDING" not in str(_described(client, name)["VersionIdsToStages"]))
+    return answer
+
+
+def _current(client: Any, name: str) -> dict[str, str]:
+    value: dict[str, str] = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+    return value
 
 
 def _described(client: Any, name: str) -> dict[str, Any]:
@@ -81,7 +125,7 @@ def _end_of_day(day: dt.datetime) -> dt.datetime:
 # Success
 
 
-def test_rotation_is_configured_and_scheduled(secrets: Any, name: str) -> None:
+def test_a_secret_is_rotated_configured_and_scheduled(secrets: Any, name: str, drawer: Drawer) -> None:
     before = _described(secrets, name)
     token = str(uuid.uuid4())
     answer = _rotate(
@@ -95,8 +139,15 @@ def test_rotation_is_configured_and_scheduled(secrets: Any, name: str) -> None:
     after = _described(secrets, name)
     changed = after["LastChangedDate"]
     assert changed > before["LastChangedDate"]
+    [first] = before["VersionIdsToStages"]
+    assert drawer.calls() == [f"{step} {token}" for step in ("create", "set", "test", "finish")]
+    assert drawer.takes_value(_current(secrets, name))
+    for described in (before, after):
+        described.pop("LastAccessedDate", None)
     assert after == {
         **before,
+        "VersionIdsToStages": {token: ["AWSCURRENT"], first: ["AWSPREVIOUS"]},
+        "LastRotatedDate": changed,
         "LastChangedDate": changed,
         "RotationEnabled": True,
         "RotationLambdaARN": FUNCTION,
@@ -163,21 +214,25 @@ def test_a_value_written_by_hand_moves_the_next_date_and_not_the_last_rotation(
     secrets: Any, name: str
 ) -> None:
     _rotate(secrets, name, RotationLambdaARN=FUNCTION, RotationRules={"AutomaticallyAfterDays": 7})
+    before = _described(secrets, name)
     secrets.put_secret_value(SecretId=name, SecretString="by hand")
     described = _described(secrets, name)
     at = described["LastChangedDate"]
     assert described["NextRotationDate"] == _end_of_day(at + dt.timedelta(days=7))
-    assert "LastRotatedDate" not in described
+    assert described["LastRotatedDate"] == before["LastRotatedDate"] < at
 
 
-def test_the_same_token_again_answers_alike(secrets: Any, name: str) -> None:
+def test_the_same_token_again_answers_alike_and_rotates_once(secrets: Any, name: str, drawer: Drawer) -> None:
     token = str(uuid.uuid4())
     first = _rotate(secrets, name, ClientRequestToken=token, RotationLambdaARN=FUNCTION)
+    before = picture(secrets, name)
     assert _rotate(secrets, name, ClientRequestToken=token, RotationLambdaARN=FUNCTION) == first
+    assert picture(secrets, name) == before
+    assert len(drawer.calls()) == 4
 
 
-def test_not_rotating_at_once_keeps_the_configuration_alike(secrets: Any, name: str) -> None:
-    _rotate(
+def test_not_rotating_at_once_tests_the_configuration(secrets: Any, name: str, drawer: Drawer) -> None:
+    answer = _rotate(
         secrets,
         name,
         RotationLambdaARN=FUNCTION,
@@ -187,6 +242,11 @@ def test_not_rotating_at_once_keeps_the_configuration_alike(secrets: Any, name: 
     described = _described(secrets, name)
     assert described["RotationEnabled"] is True
     assert [*described["VersionIdsToStages"].values()] == [["AWSCURRENT"]]
+    assert answer["VersionId"] not in described["VersionIdsToStages"]
+    assert drawer.calls() == [f"test {answer['VersionId']}"]
+    tried = secrets.get_secret_value(SecretId=name, VersionId=answer["VersionId"])
+    assert json.loads(tried["SecretString"]) == _current(secrets, name)
+    assert "LastRotatedDate" not in described
 
 
 def test_cancelling_turns_rotation_off_and_keeps_its_configuration(secrets: Any, name: str) -> None:
@@ -229,14 +289,16 @@ def test_an_unfinished_rotation_blocks_the_next_until_its_label_goes(secrets: An
 
 
 def test_a_pending_label_on_the_current_version_does_not_block(secrets: Any, name: str) -> None:
-    secrets.put_secret_value(SecretId=name, SecretString="y", VersionStages=["AWSCURRENT", "AWSPENDING"])
+    value = secrets.get_secret_value(SecretId=name)["SecretString"]
+    secrets.put_secret_value(SecretId=name, SecretString=value, VersionStages=["AWSCURRENT", "AWSPENDING"])
     assert _rotate(secrets, name, RotationLambdaARN=FUNCTION)["Name"] == name
 
 
 def test_writing_a_value_without_labels_ends_an_unfinished_rotation(secrets: Any, name: str) -> None:
     secrets.put_secret_value(SecretId=name, SecretString="next", VersionStages=["AWSPENDING"])
     assert refused(secrets.rotate_secret, SecretId=name, RotationLambdaARN=FUNCTION) == NOT_COMPLETE
-    secrets.put_secret_value(SecretId=name, SecretString="by hand")
+    value = secrets.get_secret_value(SecretId=name)["SecretString"]
+    secrets.put_secret_value(SecretId=name, SecretString=value)
     assert "AWSPENDING" not in str(_described(secrets, name)["VersionIdsToStages"])
     assert _rotate(secrets, name, RotationLambdaARN=FUNCTION)["Name"] == name
 
@@ -249,10 +311,97 @@ def test_writing_a_value_without_labels_ends_an_unfinished_rotation(secrets: Any
         pytest.param({"RotationRules": {"AutomaticallyAfterDays": 1}}, id="rules alone"),
     ],
 )
-def test_without_a_function_nothing_is_stored(secrets: Any, name: str, request_: dict[str, Any]) -> None:
+def test_without_a_function_nothing_is_stored(secrets: Any, plain: str, request_: dict[str, Any]) -> None:
+    before = picture(secrets, plain)
+    assert refused(secrets.rotate_secret, SecretId=plain, **request_) == NO_FUNCTION
+    assert picture(secrets, plain) == before
+
+
+def test_a_function_that_is_not_there_is_refused_and_nothing_stored(secrets: Any, name: str) -> None:
     before = picture(secrets, name)
-    assert refused(secrets.rotate_secret, SecretId=name, **request_) == NO_FUNCTION
+    absent = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:absent"
+    assert refused(secrets.rotate_secret, SecretId=name, RotationLambdaARN=absent) == (
+        "AccessDeniedException",
+        "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "
+        "access to the principal secretsmanager.amazonaws.com.",
+    )
     assert picture(secrets, name) == before
+
+
+def test_a_token_of_another_version_is_refused(secrets: Any, name: str) -> None:
+    before = picture(secrets, name)
+    [token] = before["description"]["VersionIdsToStages"]
+    assert refused(secrets.rotate_secret, SecretId=name, ClientRequestToken=token) == (
+        "ResourceExistsException",
+        f"You can't use ClientRequestToken {token} because that value is already in use for a version of "
+        f"secret {before['description']['ARN']}.",
+    )
+    assert picture(secrets, name) == before
+
+
+# What goes wrong
+
+
+def test_a_failed_rotation_is_told_and_keeps_the_current_value(
+    server: Server, secrets: Any, name: str, drawer: Drawer
+) -> None:
+    drawer.refuse("set")
+    token = answered(secrets.rotate_secret, SecretId=name)["VersionId"]
+    until(lambda: f"set {token}" in drawer.calls())
+    until(lambda: "rotation failed" in server.log())
+    assert _current(secrets, name)["password"] == "old"
+    [before] = [key for key, labels in _stages(secrets, name).items() if labels == ["AWSCURRENT"]]
+    assert _stages(secrets, name) == {before: ["AWSCURRENT"], token: ["AWSPENDING"]}
+    assert refused(secrets.rotate_secret, SecretId=name) == NOT_COMPLETE
+    drawer.allow("set")
+    until(lambda: _stages(secrets, name) == {token: ["AWSCURRENT"], before: ["AWSPREVIOUS"]})
+    assert drawer.takes_value(_current(secrets, name))
+
+
+def test_two_users_take_turns(secrets: Any, drawer: Drawer) -> None:
+    admin = fresh("admin")
+    drawer.set_password("admin", "root")
+    value = {"engine": "drawer", "host": str(drawer.path), "username": "bob", "password": "old"}
+    made = secrets.create_secret(
+        Name=admin, SecretString=json.dumps({**value, "username": "admin", "password": "root"})
+    )
+    name = fresh("alternating")
+    secrets.create_secret(Name=name, SecretString=json.dumps({**value, "masterarn": made["ARN"]}))
+    for user in ("bob_clone", "bob", "bob_clone"):
+        before = _current(secrets, name)
+        _rotate(secrets, name)
+        assert _current(secrets, name)["username"] == user
+        assert drawer.takes_value(_current(secrets, name))
+        assert drawer.takes_value(before), "who still has the value from before goes on"
+
+
+def test_calls_of_the_service_are_recorded_as_its_roles(server: Server, secrets: Any, name: str) -> None:
+    _rotate(secrets, name)
+    roles = server.client("iam")
+    [role] = roles.list_roles(PathPrefix="/aws-service-role/")["Roles"]
+    assert role["RoleName"] == "AWSServiceRoleForSecretsManagerRotation"
+    attached = roles.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"]
+    assert [each["PolicyName"] for each in attached] == ["SecretsManagerRotationServiceRolePolicy"]
+    roles.close()
+    arn = _described(secrets, name)["ARN"]
+    assert server.log_path is not None
+    slot = server.log_path.parent / "data" / "trail" / "segments" / "rotation"
+    lines = [line for file in slot.glob("*.jsonl") for line in file.read_text().splitlines()]
+    events = [json.loads(line)["event"] for line in lines]
+    reads = [each for each in events if (each["requestParameters"] or {}).get("secretId") == arn]
+    assert {each["eventName"] for each in reads} == {"DescribeSecret", "GetSecretValue"}
+    for each in reads:
+        session = f"assumed-role/{role['RoleName']}/SecretsManagerRotation"
+        assert each["userIdentity"]["arn"] == f"arn:aws:sts::{ACCOUNT}:{session}"
+        assert each["sourceIPAddress"] == "secretsmanager.amazonaws.com"
+
+
+def _stages(client: Any, name: str) -> dict[str, list[str]]:
+    stages: dict[str, list[str]] = _described(client, name)["VersionIdsToStages"]
+    return stages
+
+
+# Validation
 
 
 def test_a_missing_token_is_told_before_the_secret_is_looked_at(
@@ -478,6 +627,7 @@ def test_a_caller_needs_to_rotate_the_secret_and_to_invoke_the_function(
     assert picture(secrets, name) == before
     person.may(allow(ROTATE), allow("lambda:InvokeFunction", FUNCTION))
     assert answered(client.rotate_secret, **request)["Name"] == name
+    until(lambda: "AWSPENDING" not in str(_described(secrets, name)["VersionIdsToStages"]))
     assert refused(client.cancel_rotate_secret, SecretId=name) == denied(person.arn, CANCEL, name)
     person.may(allow(CANCEL))
     assert answered(client.cancel_rotate_secret, SecretId=name)["Name"] == name

@@ -7,7 +7,6 @@ section 4.
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import hashlib
 import hmac
@@ -273,7 +272,7 @@ def take(unit: WriteUnit, resources: Resources, secret_arn: Arn, owner: str, now
         secret, duty = _begin_scheduled(unit, resources, secret, turn[1], now)
     run = duty.run
     assert run is not None  # noqa: S101 - begun above
-    token = base64.urlsafe_b64encode(resources.entropy.token_bytes(32)).decode().rstrip("=")
+    token = resources.entropy.token_bytes(32).hex()
     run = replace(run, token_digest=_digest(token))
     step = _act(unit, resources, secret, run, owner, now)
     return None if step is None else _task(secret, run, step, owner, token)
