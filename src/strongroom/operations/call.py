@@ -230,6 +230,8 @@ class Operation:
     """Only for work that would hold up the event loop or the writer for milliseconds."""
     patient: bool = False
     """True: the work mostly waits, for minutes perhaps (a function runs), and must not keep others waiting."""
+    large: bool = False
+    """True: its requests may be larger than SMALL_BODY_BYTES. Only with `prepare`, where they are decoded."""
     read_only: bool = True
     """The audit record's readOnly."""
     identification: Identification | None = None

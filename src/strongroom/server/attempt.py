@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,5 +38,7 @@ class Attempt:
     """What the operation's slow work came to."""
     explained_to: frozenset[str] = frozenset()
     """The accounts that have a decision record of the call."""
+    decoded: Mapping[str, Any] | None = None
+    """The request's members, where it was large: it is decoded once, on a worker thread."""
     outcome: str = "ok"
     """`ok`, or the error code of the answer."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 from strongroom.audit.event import EventTemplate
 from strongroom.errors import (
     IntegrityError,
+    RequestEntityTooLargeException,
     ServiceError,
     UnknownOperationException,
     UnrecognizedClientException,
@@ -59,6 +61,8 @@ __all__ = ["Log", "Pipeline"]
 
 SLOW_THREADS: Final = 4
 PATIENT_THREADS: Final = 32
+SMALL_BODY_BYTES: Final = 1_048_576
+"""What is larger is not looked at in the event loop."""
 
 
 class Log(Protocol):
@@ -130,6 +134,8 @@ class Pipeline:
 
     async def _answer(self, attempt: Attempt) -> HttpResponse:
         route = self._route(attempt)
+        if len(attempt.request.body) > SMALL_BODY_BYTES:
+            await self._take_large(attempt)
         if attempt.declared is not None and attempt.declared.identification is not None:
             await self._run_errand(attempt, route, attempt.declared.identification)
         if attempt.declared is not None and attempt.declared.prepare is not None:
@@ -157,6 +163,16 @@ class Pipeline:
         attempt.model = route.service.operations[route.operation]
         attempt.declared = self._catalog[route.service.name].operations.get(route.operation)
         return route
+
+    async def _take_large(self, attempt: Attempt) -> None:
+        """Look at the whole of a large body once, on a worker thread, so that other calls go on meanwhile.
+
+        Raises RequestEntityTooLargeException unless the operation has use for one.
+        """
+        if attempt.declared is None or not attempt.declared.large:
+            raise RequestEntityTooLargeException(f"The request body is larger than {SMALL_BODY_BYTES} bytes.")
+        hashed = partial(_hashed, attempt.request)
+        attempt.request = await asyncio.get_running_loop().run_in_executor(self._slow, hashed)
 
     def _accept(self, attempt: Attempt, route: Route, unit: ReadUnit) -> Call:
         """Return the call, authenticated and decoded."""
@@ -198,6 +214,8 @@ class Pipeline:
     ) -> Mapping[str, Any]:
         """Return the request's members; for a call without signature, noting whom it concerns and where."""
         request = attempt.request
+        if attempt.decoded is not None:
+            return attempt.decoded
         if attempt.declared is None:
             # A botocore newer than this program may know more operations.
             unsupported = self._catalog[route.service.name].unsupported
@@ -210,6 +228,8 @@ class Pipeline:
             decoded = model.decode(request.body)
         elif route.service.protocol == "rest-json":
             decoded = decode_rest(model, route.parameters, request)
+            if request.payload_hash is not None:
+                attempt.decoded = decoded
         else:
             decoded = model.decode_query(route.parameters)
         if identification is not None:
@@ -266,7 +286,11 @@ class Pipeline:
 
         The call then goes its whole way as any other: what was revoked meanwhile is refused.
         """
-        work = self._store.read(partial(self._slow_work, attempt, route))
+        read = partial(self._store.read, partial(self._slow_work, attempt, route))
+        if attempt.request.payload_hash is None:
+            work = read()
+        else:
+            work = await asyncio.get_running_loop().run_in_executor(self._slow, read)
         if work is not None:
             patient = attempt.declared is not None and attempt.declared.patient
             threads = self._patient if patient else self._slow
@@ -417,6 +441,11 @@ class Pipeline:
             told = internal_fault(service)
         attempt.outcome = fault_of(told, service).code
         return encode_fault(told, service, request_id)
+
+
+def _hashed(request: HttpRequest) -> HttpRequest:
+    """Return the request with its payload's hash: hashing lets other threads go on."""
+    return replace(request, payload_hash=hashlib.sha256(request.body).hexdigest())
 
 
 def _position(request: HttpRequest) -> dict[str, str]:

@@ -52,6 +52,8 @@ class HttpRequest(msgspec.Struct, frozen=True, eq=False):
     """Of the connection itself."""
     endpoint: Endpoint | None = None
     """What the request came through; None: the open network."""
+    payload_hash: str | None = None
+    """SHA-256 of `body`, in hex, where the server worked it out before; None: not yet."""
 
 
 class HttpResponse(msgspec.Struct, frozen=True):

@@ -193,7 +193,7 @@ def verify(
     # SECURITY: an unknown key costs the same derivation and comparison as a known one.
     known = credential if credential is not None and credential.active else None
     key = known.signing_key(date, region, service) if known is not None else _NOBODY(date, region, service)
-    payload_hash = hashlib.sha256(request.body).hexdigest()
+    payload_hash = request.payload_hash or hashlib.sha256(request.body).hexdigest()
     canonical = _canonical_request(request, headers, query, signed, payload_hash, claim)
     text = "\n".join(
         (

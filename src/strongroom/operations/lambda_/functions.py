@@ -298,6 +298,7 @@ CREATE_FUNCTION = Operation(
     targets=_create_targets,
     handle=create_function,
     prepare=_prepare_creation,
+    large=True,
     read_only=False,
     deviations=(_INTERPRETER, READY_AT_ONCE, NOT_SUPPORTED, ENVIRONMENT_TEXT, ZIP_RULES),
 )

@@ -117,6 +117,7 @@ INVOKE_FUNCTION = Operation(
     handle=invoke,
     prepare=_prepare,
     patient=True,
+    large=True,
     read_only=False,
     deviations=(
         "InvocationType Event is refused: there are no queues for functions.",

@@ -237,6 +237,7 @@ PUBLISH_LAYER_VERSION = Operation(
     targets=_publish_targets,
     handle=publish_layer_version,
     prepare=_seal,
+    large=True,
     read_only=False,
     deviations=("Content comes as ZipFile only.", _NO_LOCATION, _OWN_ACCOUNT),
 )

@@ -140,6 +140,7 @@ UPDATE_FUNCTION_CODE = Operation(
     targets=_code_targets,
     handle=update_function_code,
     prepare=_prepare_code,
+    large=True,
     read_only=False,
     deviations=(READY_AT_ONCE, "Code comes as ZipFile only.", ZIP_RULES),
 )
