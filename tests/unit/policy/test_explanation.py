@@ -219,7 +219,9 @@ def test_what_is_proposed_helps_and_changes_nothing_else(
     event(f"explicit: {decision.explicit}, remedies: {len(explanation.remedies)}")
     outcomes = house.outcomes()
     for remedy in explanation.remedies:
-        after = house.with_changed(caller, resource, apply_changes(before, remedy))
+        changed_policies = apply_changes(before, remedy)
+        assert_writable(changed_policies)
+        after = house.with_changed(caller, resource, changed_policies)
         assert after.decide(caller, action, resource).allowed
         changed = {place for place, allowed in after.outcomes().items() if outcomes[place] is not allowed}
         inexact = [each.also_spares for each in remedy if isinstance(each, NarrowDeny) and each.also_spares]
@@ -228,6 +230,17 @@ def test_what_is_proposed_helps_and_changes_nothing_else(
         if not inexact:
             assert changed <= {(him, action, resource) for him in all_of_him(caller)}
             event(f"changed: {len(changed)}")
+
+
+def assert_writable(policies: PolicySet) -> None:
+    """Every policy can be stored as it is proposed, and its statements are where they say they are."""
+    one = (each for each in (policies.boundary, policies.vpc_endpoint) if each is not None)
+    for each in (*policies.identity, *policies.resource, *(policies.session or ()), *one):
+        statements = each.policy.statements
+        assert [statement.index for statement in statements] == list(range(len(statements)))
+        if statements:
+            again = parse_policy(json.dumps(written_policy(each.policy)), each.policy.kind)
+            assert again.keys_read == each.policy.keys_read
 
 
 def _has_denies(remedy: tuple[Change, ...]) -> bool:
