@@ -11,12 +11,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from strongroom.identity.principal import principal_context
 from strongroom.identity.records import OidcProvider, User
 from strongroom.keys.records import Grant
-from strongroom.names import AWSCURRENT, Arn, Region, VersionId
+from strongroom.names import Arn, Region
 from strongroom.operations.authorize import allowed
-from strongroom.operations.call import Call, Resources
 from strongroom.operations.datakeys import opening_target
 from strongroom.operations.reach import Answer, Row, who_can
 from strongroom.operations.secretsmanager.resolution import secret_target
@@ -24,7 +22,7 @@ from strongroom.operations.subjects import SubjectKind
 from strongroom.operations.things import find_things, thing_of_arn
 from strongroom.policy.reach import Verdict
 from strongroom.ports import GRANTS, KMS_KEYS, OIDC_PROVIDERS, ROLES, SECRET_POLICIES, USERS
-from strongroom.secret.records import SecretPolicy, SecretVersion
+from strongroom.secret.records import SecretPolicy
 from support.key_room import allow, deny, policy
 from support.memory_unit import MemoryUnit
 from support.permission_world import (
@@ -46,46 +44,12 @@ from support.permission_world import (
     a_role,
     a_secret,
     a_user,
-    begin,
 )
+from support.reach_room import RESOURCES, VERSION, a_call, a_world, with_value
 
-NOBODY: Any = None
-RESOURCES = Resources(NOBODY, NOBODY, NOBODY)
-VERSION = VersionId("11111111-aaaa-bbbb-cccc-000000000001")
 ANN, EVE = (a_user(account).arn for account in (ACCOUNT, OTHER))
 ROOT, OTHER_ROOT = (Arn(f"arn:aws:iam::{account}:root") for account in (ACCOUNT, OTHER))
 TO_THE_ACCOUNT = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "*", "Resource": "*"}
-
-
-def a_world() -> MemoryUnit:
-    unit = MemoryUnit()
-    begin(unit)
-    with_value(unit)
-    return unit
-
-
-def with_value(unit: MemoryUnit, **members: Any) -> None:
-    """The secret has a current value under the key."""
-    secret = unit.secret_rows[SECRET_ARN]
-    unit.save_secret(replace(secret, labels={AWSCURRENT: VERSION}))
-    made = SecretVersion(
-        secret_arn=SECRET_ARN, version_id=VERSION, created_at=NOON, kms_key_arn=KEY_ARN, envelope=b""
-    )
-    unit.save_version(replace(made, **members))
-
-
-def a_call(principal: Any, **context: str) -> Call:
-    return Call(
-        service="secretsmanager",
-        operation="GetSecretValue",
-        request={},
-        principal=principal,
-        region=REGION,
-        received_at=NOON,
-        request_id="",
-        resources=RESOURCES,
-        context={**principal_context(principal), "aws:RequestedRegion": REGION, **context},
-    )
 
 
 def asked(unit: MemoryUnit, action: str = GET, resource: str = SECRET_ARN) -> Answer:
