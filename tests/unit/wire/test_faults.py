@@ -10,12 +10,11 @@ import pytest
 
 from strongroom import errors
 from strongroom.errors import ServiceError
+from strongroom.operations.catalog import CATALOG
 from strongroom.wire.faults import encode_fault, fault_of, internal_fault
 from strongroom.wire.models import ServiceModel, load_service
 
-SERVICES = {
-    name: load_service(name) for name in ("secretsmanager", "kms", "iam", "sts", "lambda", "strongroom")
-}
+SERVICES = {name: load_service(name) for name in CATALOG}
 CLASSES = {
     name: each
     for name, each in vars(errors).items()
