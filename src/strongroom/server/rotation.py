@@ -6,6 +6,7 @@ call. What it was doing when it ended is taken up again where it was recorded la
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import threading
@@ -20,7 +21,15 @@ from strongroom.operations.authorize import DecisionMemory
 from strongroom.operations.call import Resources
 from strongroom.operations.catalog import CATALOG
 from strongroom.operations.datakeys import KeyMemory
-from strongroom.operations.secretsmanager.rotation_runs import Task, due, fail, proceed, release_others, take
+from strongroom.operations.secretsmanager.rotation_runs import (
+    Task,
+    due,
+    fail,
+    proceed,
+    put_back,
+    release_others,
+    take,
+)
 from strongroom.operations.standing import StandingMemory
 from strongroom.ports import Clock, ReadUnit, Store
 from strongroom.rootkey import HeldRootKey
@@ -44,6 +53,7 @@ __all__ = ["THREADS", "Rotations", "run_rotations"]
 THREADS: Final = 8
 """Secrets that are rotated at once."""
 TICK_SECONDS: Final = 0.02
+REST_SECONDS: Final = 30.0
 HUNG_SECONDS: Final = 1080.0
 """When a step has certainly outlived every deadline: the lease is about to end."""
 _BUG: Final = "an error of this server's own; its log has more"
@@ -72,6 +82,8 @@ class Rotations:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rotation")
         self._running: dict[Arn, float] = {}
         """Secrets that are at work on, and since when."""
+        self._resting: dict[Arn, float] = {}
+        """Secrets whose records could not be read or written, and until when they are left alone."""
         self._gate = threading.Lock()
         self._seen_mark: int | None = None
         self._idle_until = 0.0
@@ -118,8 +130,10 @@ class Rotations:
         if mark is not None and mark == self._seen_mark and time.monotonic() < self._idle_until:
             return []
         now = self._clock.now()
-        found = [each.secret_arn for each in due(unit, now, 2 * self._threads)]
-        waiting = [arn for arn in found if arn not in self._running]
+        moment = time.monotonic()
+        self._resting = {arn: until for arn, until in self._resting.items() if until > moment}
+        found = [each.secret_arn for each in due(unit, now, 2 * self._threads + len(self._resting))]
+        waiting = [arn for arn in found if arn not in self._running and arn not in self._resting]
         self._seen_mark = mark
         # Times of duties are looked at again after a short while, whatever is committed.
         self._idle_until = 0.0 if waiting else time.monotonic() + 10 * TICK_SECONDS
@@ -136,7 +150,10 @@ class Rotations:
                 task = self._one(task)
         except Exception as error:
             self._log.error("a rotation was interrupted", secret=arn, exc_info=error)
-            # Its lease stands, so that it does not come again at once, in a circle.
+            self._resting[arn] = time.monotonic() + REST_SECONDS
+            until = self._clock.now() + dt.timedelta(seconds=REST_SECONDS)
+            # If this fails, too, its lease ends by itself.
+            self._store.write(partial(put_back, secret_arn=arn, owner=self._owner, until=until))
         finally:
             with self._gate:
                 self._running.pop(arn, None)

@@ -52,6 +52,7 @@ __all__ = [
     "forget_duty",
     "known_token",
     "proceed",
+    "put_back",
     "release_others",
     "schedule",
     "take",
@@ -250,6 +251,13 @@ def release_others(unit: WriteUnit, owner: str, now: dt.datetime) -> int:
         if len(page) < _PAGE or page[-1].due_at > latest:
             return released
         after = ROTATION_DUTIES.alternate(page[-1])
+
+
+def put_back(unit: WriteUnit, secret_arn: Arn, owner: str, until: dt.datetime) -> None:
+    """What `owner` is at is nobody's, and due at `until`: how far it came is not known."""
+    duty = duty_of(unit, secret_arn)
+    if duty is not None and duty.owner == owner:
+        unit.save(ROTATION_DUTIES, replace(duty, owner="", due_at=until))
 
 
 def take(unit: WriteUnit, resources: Resources, secret_arn: Arn, owner: str, now: dt.datetime) -> Task | None:

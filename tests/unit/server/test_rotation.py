@@ -1,0 +1,200 @@
+"""The rotator process: what is due is begun, so many at once, and nothing is begun when it has to end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from strongroom.errors import ServiceUnavailableException
+from strongroom.names import AWSCURRENT, AWSPENDING, Arn
+from strongroom.operations.secretsmanager.rotation import ROTATE_SECRET
+from strongroom.secret.runs import Outcome
+from strongroom.server import rotation
+from strongroom.server.rotation import Rotations
+from support.function_room import RememberingLog
+from support.replica_room import version_id
+from support.rotation_room import RotationRoom
+
+SECONDS = 20
+
+
+@pytest.fixture
+def room() -> RotationRoom:
+    return RotationRoom()
+
+
+@pytest.fixture
+def log() -> RememberingLog:
+    return RememberingLog()
+
+
+@pytest.fixture
+def rotations(room: RotationRoom, log: RememberingLog) -> Iterator[Rotations]:
+    made = Rotations(room.store, room.resources, room.steps, room.clock, "process-1", log, threads=2)
+    yield made
+    made.finish(SECONDS)
+
+
+def until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.001)
+
+
+def rotated(room: RotationRoom, name: str = "db", user: str = "bob") -> Arn:
+    room.target.passwords.setdefault(user, "old")
+    secret = room.add_rotated(name, username=user)
+    room.run(ROTATE_SECRET, {"SecretId": name, "ClientRequestToken": f"{name:x<32}"})
+    return secret.arn
+
+
+def idle(rotations: Rotations) -> None:
+    until(lambda: rotations.running == 0)
+
+
+def test_what_is_due_is_done_to_its_end(room: RotationRoom, rotations: Rotations) -> None:
+    arn = rotated(room)
+    rotations.tick()
+    idle(rotations)
+    assert room.labels(arn)[AWSCURRENT] == f"{'db':x<32}"
+    assert [each.outcome for each in room.history(arn)] == [Outcome.SUCCEEDED]
+    assert room.target.takes(room.document(arn))
+
+
+def test_so_many_are_done_at_once_and_the_others_wait(room: RotationRoom, rotations: Rotations) -> None:
+    arns = [rotated(room, name, name) for name in ("one", "two", "three")]
+    meeting, open_ = threading.Barrier(3, timeout=SECONDS), threading.Event()
+
+    def before(step: str, material: Any) -> None:
+        if step == "create" and not open_.is_set():
+            meeting.wait()
+            open_.wait(SECONDS)
+
+    room.rotator.before = before
+    rotations.tick()
+    meeting.wait()  # two of them and this test: both are at work
+    rotations.tick()
+    assert rotations.running == 2
+    assert room.rotator.begun == ["create", "create"]
+    open_.set()
+    idle(rotations)
+    rotations.tick()
+    idle(rotations)
+    assert all(AWSPENDING not in room.labels(arn) for arn in arns)
+
+
+def test_an_unknown_error_fails_the_attempt_and_tells_no_secret(
+    room: RotationRoom, rotations: Rotations, log: RememberingLog
+) -> None:
+    arn = rotated(room)
+
+    def before(step: str, material: Any) -> None:
+        raise LookupError(f"Canary {material.current['password']}")
+
+    room.rotator.before = before
+    rotations.tick()
+    idle(rotations)
+    [record] = room.history(arn)
+    assert record.outcome is Outcome.FAILED
+    assert record.message == "LookupError: an error of this server's own; its log has more"
+    assert "Canary" not in str(log.lines)
+    assert b"Canary" not in b"".join(room.unit.events)
+    assert room.labels(arn)[AWSCURRENT] == version_id(1)
+
+
+def test_what_cannot_be_recorded_is_left_alone_for_a_while(
+    room: RotationRoom, rotations: Rotations, log: RememberingLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = rotated(room)
+
+    def failing(*_: Any) -> None:
+        raise ServiceUnavailableException("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rotation, "take", failing)
+        rotations.tick()
+        idle(rotations)
+        rotations.tick()
+        idle(rotations)
+    assert log.errors() == ["a rotation was interrupted"]
+    assert room.rotator.begun == []
+    monkeypatch.setattr(rotation, "REST_SECONDS", 0.0)
+    rotations._resting.clear()
+    rotations.tick()
+    idle(rotations)
+    assert room.labels(arn)[AWSCURRENT] == f"{'db':x<32}"
+
+
+def test_what_was_begun_and_cannot_be_recorded_is_taken_up_later(
+    room: RotationRoom, rotations: Rotations, log: RememberingLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = rotated(room)
+
+    def failing(*_: Any) -> None:
+        raise ServiceUnavailableException("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rotation, "proceed", failing)
+        rotations.tick()
+        idle(rotations)
+    assert log.errors() == ["a rotation was interrupted"]
+    assert room.due() == []
+    room.clock.pass_(seconds=rotation.REST_SECONDS)
+    rotations._resting.clear()
+    rotations.tick()
+    idle(rotations)
+    assert room.rotator.begun == ["create", "set", "test", "finish"], "the version made before is used"
+    assert room.labels(arn)[AWSCURRENT] == f"{'db':x<32}"
+
+
+def test_a_process_that_has_to_end_finishes_the_step_and_begins_no_other(
+    room: RotationRoom, rotations: Rotations, log: RememberingLog
+) -> None:
+    arn = rotated(room)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def before(step: str, material: Any) -> None:
+        if step == "set":
+            begun.set()
+            go_on.wait(SECONDS)
+
+    room.rotator.before = before
+    rotations.tick()
+    assert begun.wait(SECONDS)
+    assert not rotations.finish(0.0), "a step is being done"
+    go_on.set()
+    assert rotations.finish(SECONDS)
+    assert room.rotator.begun == ["create", "set"]
+    assert room.labels(arn) == {AWSCURRENT: version_id(1), AWSPENDING: f"{'db':x<32}"}
+    following = Rotations(room.store, room.resources, room.steps, room.clock, "process-2", log)
+    following.tick()
+    idle(following)
+    following.finish(SECONDS)
+    assert room.rotator.begun == ["create", "set", "test", "finish"]
+    assert room.labels(arn)[AWSCURRENT] == f"{'db':x<32}"
+
+
+def test_a_step_that_outlives_every_deadline_is_noticed(
+    room: RotationRoom, rotations: Rotations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = rotated(room)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def before(step: str, material: Any) -> None:
+        begun.set()
+        go_on.wait(SECONDS)
+
+    room.rotator.before = before
+    rotations.tick()
+    assert begun.wait(SECONDS)
+    assert rotations.hung() is None
+    monkeypatch.setattr(rotation, "HUNG_SECONDS", -1.0)
+    assert rotations.hung() == arn
+    go_on.set()
+    idle(rotations)
+    assert rotations.hung() is None
