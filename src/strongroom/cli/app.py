@@ -157,6 +157,23 @@ def serve(
             help="Send each signed checkpoint of the trail there as well; may be repeated.",
         ),
     ] = None,
+    log_bucket: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STRONGROOM_LOG_BUCKET",
+            metavar="DIR",
+            help="Write log files and hourly digests there, as CloudTrail does to its bucket.",
+            file_okay=False,
+        ),
+    ] = None,
+    log_bucket_name: Annotated[
+        str,
+        typer.Option(
+            envvar="STRONGROOM_LOG_BUCKET_NAME",
+            metavar="NAME",
+            help="The bucket that the directory stands for. [default: the directory's name]",
+        ),
+    ] = "",
     trail_index_days: Annotated[
         int,
         typer.Option(
@@ -267,6 +284,8 @@ def serve(
                 trail=TrailCare(
                     keep_days=trail_keep_days,
                     checkpoint_copies=_destinations(checkpoint_copy or ()),
+                    log_bucket=None if log_bucket is None else log_bucket.absolute(),
+                    log_bucket_name=log_bucket_name,
                     index_days=trail_index_days,
                 ),
                 tls=tls,
@@ -671,12 +690,17 @@ def trail_search(
 
 
 @trail_app.command("key")
-def trail_key(data_dir: DataDir = None) -> None:
+def trail_key(
+    data_dir: DataDir = None,
+    digest: Annotated[
+        bool, typer.Option("--digest", help="Those of the digests of log files, one JSON object a line.")
+    ] = False,
+) -> None:
     """Print the public key of the trail's checkpoints, to keep elsewhere."""
-    from strongroom.cli.trails import print_key
+    from strongroom.cli.trails import print_digest_keys, print_key
 
     with refusals():
-        print_key(data_dir or default_data_dir())
+        (print_digest_keys if digest else print_key)(data_dir or default_data_dir())
 
 
 def _version(value: bool) -> None:

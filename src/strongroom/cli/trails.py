@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,15 +10,16 @@ import orjson
 import typer
 
 from strongroom.audit.checkpoint import CheckpointError, PublicKey, split_notes
+from strongroom.audit.digest import fingerprint
 from strongroom.audit.signer import TrailSigner
 from strongroom.cli.exits import Exit
 from strongroom.store.errors import RoomError
-from strongroom.store.outbox import exported_up_to, trail_signer
+from strongroom.store.outbox import digest_chains, exported_up_to, trail_signer
 from strongroom.store.room import DATABASE, verify_format
 from strongroom.trail.examination import Known, examine
 from strongroom.trail.proof import ProofError, prove
 
-__all__ = ["print_key", "print_proof", "verify"]
+__all__ = ["print_digest_keys", "print_key", "print_proof", "verify"]
 
 
 def verify(data_dir: Path, *, as_json: bool, held: Path | None = None, public_key: str | None = None) -> Exit:
@@ -78,6 +80,28 @@ def print_key(data_dir: Path) -> None:
     if signer is None:
         raise RoomError(f"Nothing in the trail of {data_dir} was signed yet.")
     typer.echo(str(PublicKey(signer.name, signer.public_key)))
+
+
+def print_digest_keys(data_dir: Path) -> None:
+    """Print the public keys that a directory's log files are verified by: one JSON object for each account
+    and region.
+
+    Raises:
+        RoomError: it is no data directory, or no log file was written yet.
+    """
+    verify_format(data_dir)
+    chains = digest_chains(data_dir / DATABASE)
+    if not chains:
+        raise RoomError(f"No log file was written of the trail of {data_dir} yet.")
+    for chain in chains:
+        fields = {
+            "account_id": chain.account_id,
+            "region": chain.region,
+            "fingerprint": fingerprint(chain.public_key),
+            "valid_from": chain.created_at,
+            "public_key": base64.b64encode(chain.public_key).decode(),
+        }
+        typer.echo(orjson.dumps(fields).decode())
 
 
 def print_proof(data_dir: Path, event_id: str, older: Path | None = None) -> None:

@@ -6,17 +6,25 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from strongroom.ports import Clock, RootKey, Store
 from strongroom.server.settings import TrailCare
 from strongroom.store.room import Room
 from strongroom.trail.copying import CheckpointCopier, destination_of
+from strongroom.trail.feed import Feed
 from strongroom.trail.retention import Retention
+
+if TYPE_CHECKING:
+    from strongroom.trail.delivery import LogDelivery
 
 __all__ = ["Chore", "checkpoint_copiers", "trail_chores"]
 
 COPY_SECONDS: Final = 5.0
+DELIVERY_SECONDS: Final = 300.0
+"""How old a record is at most, more or less, when it stands in a log file."""
+DELIVERY_BYTES: Final = 4 * 1024 * 1024
+"""About how much goes into log files at once: what other duties wait for."""
 RETENTION_SECONDS: Final = 10.0
 """How often one looks for segments to compress or to retire."""
 
@@ -47,6 +55,14 @@ def trail_chores(
     """Yield what is to be done for a room's trail."""
     retention = Retention(room.trail, store, root_key, clock, keep_days=care.keep_days)
     yield Chore("retention", lambda: 0 if retention.advance() else RETENTION_SECONDS)
+    if care.log_bucket is not None:
+        # Imported by who needs it: keys of digests are made and used by a large library.
+        from strongroom.trail.delivery import LogDelivery
+
+        name = care.log_bucket_name or care.log_bucket.name
+        delivery = LogDelivery(care.log_bucket, name, store, root_key, clock)
+        feed = Feed(room.trail, [delivery])
+        yield Chore("log files", partial(_deliver, feed, delivery), partial(_deliver_all, feed, delivery))
 
 
 def checkpoint_copiers(care: TrailCare, room: Room) -> tuple[list[CheckpointCopier], list[Chore]]:
@@ -64,3 +80,21 @@ def checkpoint_copiers(care: TrailCare, room: Room) -> tuple[list[CheckpointCopi
 def _verify(copier: CheckpointCopier) -> float:
     copier.verify()
     return COPY_SECONDS
+
+
+def _deliver(feed: Feed, delivery: LogDelivery) -> float:
+    """Write a part of what is new; at its end, the digests that are due. Raises what the delivery raises."""
+    progress = feed.advance(DELIVERY_BYTES)
+    for error in progress.errors.values():
+        raise error
+    if progress.taken:
+        return 0
+    delivery.digest()
+    return DELIVERY_SECONDS
+
+
+def _deliver_all(feed: Feed, delivery: LogDelivery) -> None:
+    deadline = time.monotonic() + COPY_SECONDS
+    while time.monotonic() < deadline and _deliver(feed, delivery) == 0:
+        pass
+    feed.close()

@@ -76,6 +76,10 @@ class TrailCare:
     """Delete segments whose newest record is older; None: keep all."""
     checkpoint_copies: tuple[str, ...] = ()
     """Files and URLs that each checkpoint is sent to as well."""
+    log_bucket: Path | None = None
+    """The directory that log files and digests are written to, laid out as CloudTrail's bucket."""
+    log_bucket_name: str = ""
+    """What the bucket is called that the directory stands for; empty: as the directory."""
     index_days: int = 90
     """How far back LookupEvents and `trail search` find records."""
 

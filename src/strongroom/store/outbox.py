@@ -8,19 +8,21 @@ from pathlib import Path
 
 import msgspec
 
+from strongroom.audit.digest import DigestChain
 from strongroom.audit.signer import TrailSigner
-from strongroom.ports import TRAIL_SIGNERS
+from strongroom.ports import DIGEST_CHAINS, TRAIL_SIGNERS
 from strongroom.store.bodies import decode_body
 from strongroom.store.connections import connect
 from strongroom.store.errors import told
 from strongroom.store.units import _record_identity as record_identity
 
-__all__ = ["begin_behind", "exported_up_to", "trail_signer"]
+__all__ = ["begin_behind", "digest_chains", "exported_up_to", "trail_signer"]
 
 _PENDING = "SELECT min(seq) FROM events"
 _GIVEN = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
 _FIRST = "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)"
 _SIGNER = "SELECT body FROM records WHERE kind = ? AND scope = '' AND key = 'trail'"
+_CHAINS = "SELECT key, body FROM records WHERE kind = ? AND scope = '' ORDER BY key"
 _ADVANCE = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'events'"
 
 
@@ -80,3 +82,18 @@ def trail_signer(database: Path) -> TrailSigner | None:
         return None
     decoder = msgspec.msgpack.Decoder(TrailSigner)
     return decode_body(decoder, row[0], record_identity(TRAIL_SIGNERS.name, "", "trail"))
+
+
+def digest_chains(database: Path) -> list[DigestChain]:
+    """Return the chains of digests of log files that there are.
+
+    Raises:
+        ServiceUnavailableException, IntegrityError: the database cannot be read, or is damaged.
+    """
+    try:
+        with closing(connect(database, writing=False)) as connection:
+            rows = connection.execute(_CHAINS, (DIGEST_CHAINS.name,)).fetchall()
+    except sqlite3.Error as exc:
+        raise told(exc) from exc
+    decoder = msgspec.msgpack.Decoder(DigestChain)
+    return [decode_body(decoder, body, record_identity(DIGEST_CHAINS.name, "", key)) for key, body in rows]

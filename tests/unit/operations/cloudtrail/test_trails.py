@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from typing import Any
 
 import pytest
 
+from strongroom.audit.digest import DigestChain
 from strongroom.errors import (
     AccessDeniedException,
     CloudTrailARNInvalidException,
@@ -50,6 +52,7 @@ from strongroom.operations.cloudtrail.trails import (
     STOP_LOGGING,
     UPDATE_TRAIL,
 )
+from strongroom.ports import DIGEST_CHAINS
 from support.secret_room import ACCOUNT, NOON, OTHER_ACCOUNT, REGION, root
 from support.trail_room import TrailRoom
 
@@ -381,8 +384,35 @@ def test_tags_of_what_is_no_trail_are_refused(room: TrailRoom) -> None:
         )
 
 
-def test_there_are_no_public_keys(room: TrailRoom) -> None:
+def test_public_keys_are_those_of_the_digests_of_the_account_in_the_region(room: TrailRoom) -> None:
     assert room.ask(LIST_PUBLIC_KEYS) == {"PublicKeyList": []}
+    for account, region in ((ACCOUNT, REGION), (ACCOUNT, ELSEWHERE), (OTHER_ACCOUNT, REGION)):
+        chain = DigestChain(
+            account_id=account,
+            region=region,
+            created_at=NOON,
+            public_key=f"{account} {region}".encode(),
+            sealed=b"",
+            start=NOON,
+            trail="strongroom",
+            home_region=region,
+        )
+        room.save(DIGEST_CHAINS, chain)
+    own = f"{ACCOUNT} {REGION}".encode()
+    key = {
+        "Value": own,
+        "ValidityStartTime": NOON,
+        "ValidityEndTime": NOON + dt.timedelta(days=3650),
+        "Fingerprint": hashlib.sha256(own).hexdigest()[:32],
+    }
+    assert room.ask(LIST_PUBLIC_KEYS) == {"PublicKeyList": [key]}
+    assert room.ask(LIST_PUBLIC_KEYS, {"StartTime": NOON.timestamp(), "EndTime": NOON.timestamp()}) == {"PublicKeyList": [key]}
+    before, after = ((NOON + dt.timedelta(days=each)).timestamp() for each in (-1, 3651))
+    assert room.ask(LIST_PUBLIC_KEYS, {"EndTime": before}) == {"PublicKeyList": []}
+    assert room.ask(LIST_PUBLIC_KEYS, {"StartTime": after}) == {"PublicKeyList": []}
+
+
+def test_public_keys_are_asked_for_by_times_in_order_and_on_one_page(room: TrailRoom) -> None:
     backwards = {"StartTime": 1_700_000_001, "EndTime": 1_700_000_000}
     assert refusal(InvalidTimeRangeException, room, LIST_PUBLIC_KEYS, backwards) == (
         "The start time occurs after the end time."
