@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import collections
 import http.client
+import io
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 from strongroom.operations.catalog import CATALOG
 from strongroom.wire.models import OperationModel, load_service
 from support.running import Server, running
-from support.signing import Answer, Request, connect, json_call, query_call, receive
+from support.signing import Answer, Request, connect, json_call, query_call, receive, rest_call
 from support.trails import records
 
 CANARY = "canary-in-the-fuzz-mine"
@@ -31,6 +33,15 @@ BOUNDED = settings(
 )
 
 MODELS = {name: load_service(name) for name in CATALOG}
+
+
+def zip_of(name: str, content: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, content)
+    return buffer.getvalue()
+
+
 OPERATIONS: list[OperationModel] = [
     MODELS[service].operations[name] for service, served in CATALOG.items() for name in served.operations
 ]
@@ -62,7 +73,7 @@ class Asked:
             except (ConnectionError, http.client.HTTPException):
                 return None
         assert answer.status < 500, (request, answer)
-        if answer.status != 200:
+        if answer.status >= 300:
             assert CANARY.encode() not in answer.body
             assert CANARY_64.encode() not in answer.body
         if "x-amzn-requestid" not in answer.headers:
@@ -82,6 +93,22 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
         client = server.client("secretsmanager")
         arn = client.create_secret(Name="held", SecretString=CANARY)["ARN"]
         asked = Asked(server, arn)
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        document = json.dumps({"Version": "2012-10-17", "Statement": trust})
+        role = server.client("iam").create_role(RoleName="x", AssumeRolePolicyDocument=document)["Role"][
+            "Arn"
+        ]
+        server.client("lambda").create_function(
+            FunctionName="f",
+            Runtime="python3.12",
+            Role=role,
+            Handler="main.handler",
+            Code={"ZipFile": base64.b64decode(ZIP)},
+        )
         yield asked
     assert server.log() == ""
     _verify_records(data_dir, asked.request_ids)
@@ -160,8 +187,16 @@ DENY = (
 )
 SECRETS = ["held", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:held-AbCdEf", "made", "made2"]
 KEYS = ["alias/aws/secretsmanager", "alias/made", "arn:aws:kms:eu-central-1:123456789012:alias/made"]
+ZIP = base64.b64encode(zip_of("main.py", f"# {CANARY}")).decode()
 FITTING: Mapping[str, list[str]] = {
     "AliasName": ["alias/made", "alias/made2"],
+    "FunctionName": ["f", "g", "f:1", "arn:aws:lambda:eu-central-1:123456789012:function:f"],
+    "Handler": ["main.handler"],
+    "LayerName": ["l"],
+    "Resource": ["arn:aws:lambda:eu-central-1:123456789012:function:f"],
+    "Role": ["arn:aws:iam::123456789012:role/x"],
+    "Runtime": ["python3.12"],
+    "ZipFile": [ZIP],
     "ClientRequestToken": ["0f5ba7c5-8f0f-4a33-9a5c-c6f6ab6a0a55", "1f5ba7c5-8f0f-4a33-9a5c-c6f6ab6a0a55"],
     "KeyId": KEYS,
     "KmsKeyId": KEYS,
@@ -265,6 +300,8 @@ def test_any_request_of_the_model_is_answered(asked: Asked, service: str, data: 
         request = json_call(
             asked.server, operation.name, body, service=service, prefix=operation.service.target_prefix
         )
+    elif operation.service.protocol == "rest-json":
+        request = rest_call(asked.server, operation, json.loads(asked.located(json.dumps(content))))
     else:
         parameters = [("Action", operation.name), ("Version", operation.service.api_version)]
         body = asked.located(urlencode([*parameters, *flattened(content)]))

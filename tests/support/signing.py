@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from strongroom.wire.models import OperationModel
 from support.running import REGION, Server
 
 JSON_TYPE = "application/x-amz-json-1.1"
@@ -47,7 +49,8 @@ class Answer:
             assert found is not None, self.body
             return self.status, found.findtext("{*}Code", ""), found.findtext("{*}Message", "")
         body = self.json
-        return self.status, body["__type"], body.get("message", body.get("Message", ""))
+        code = body.get("__type") or self.headers["x-amzn-errortype"]
+        return self.status, code, body.get("message", body.get("Message", ""))
 
 
 @dataclass
@@ -134,6 +137,46 @@ def query_call(server: Server, service: str, body: bytes, **options: Any) -> Req
     """Return a signed call of a query service."""
     options.setdefault("region", "us-east-1")
     return signed(server, service, {"Content-Type": FORM_TYPE}, body, **options)
+
+
+def rest_call(server: Server, model: OperationModel, content: Mapping[str, Any], **options: Any) -> Request:
+    """Return a signed call of a REST service, each member where the model has it; labels that `content` has
+    not are left as they stand in the template."""
+    path, _, query = model.http_uri.partition("?")
+    parameters = [query] if query else []
+    headers = {"Content-Type": "application/json"}
+    shape = model.input_shape or {"members": {}}
+    body = dict(content)
+    for member, definition in shape["members"].items():
+        if member not in body or "location" not in definition:
+            continue
+        name = definition.get("locationName", member)
+        value = body.pop(member)
+        texts = [_text(each) for each in value] if isinstance(value, list) else [_text(value)]
+        match definition["location"]:
+            case "uri":
+                path = path.replace(f"{{{name}}}", quote(texts[0] if texts else "", safe=""))
+            case "querystring":
+                parameters += [f"{name}={quote(each, safe='')}" for each in texts]
+            case "header":
+                headers[name] = quote("".join(texts))
+    payload = shape.get("payload")
+    raw = json.dumps(body).encode() if payload is None else _text(body.get(payload, "")).encode()
+    whole = path + ("?" + "&".join(parameters) if parameters else "")
+    return signed(
+        server,
+        model.service.signing_name,
+        headers,
+        raw,
+        method=model.http_method,
+        path=whole.replace("{", "%7B").replace("}", "%7D"),
+        **options,
+    )
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode(errors="replace").decode()
 
 
 def presigned(
