@@ -126,7 +126,9 @@ def _answers(
     chosen = [each for each in accounts if account in (None, each)]
     things = [
         thing
-        for thing in find_things(unit, looking, resource, chosen, regions)
+        for thing in find_things(
+            unit, looking, resource, chosen, regions, service=action.partition(":")[0].lower()
+        )
         if account is None or thing.account_id in (None, AccountId(account))
     ]
     return [who_can(unit, resources, thing, action, now) for thing in things]
@@ -170,6 +172,8 @@ def _details(row: Row) -> Iterator[str]:
     reach = row.reach
     if row.note:
         yield row.note
+    if row.subject.trusts:
+        yield f"its trust policy names {', '.join(row.subject.trusts)}"
     if reach.refused_by:
         yield f"refused by {', '.join(each.value for each in reach.refused_by)}"
     for term in reach.terms:

@@ -57,6 +57,7 @@ __all__ = [
     "permitted_opening",
     "reseal",
     "seal_value",
+    "sealing_target",
     "validate_key_access",
 ]
 
@@ -191,6 +192,28 @@ def opening_target(
         return absent_target(ref, "kms:Decrypt")
     context = _encryption_context(version.secret_arn, version.version_id)
     return _KeyUse(call, unit, Region(region), AccountId(account_id), context).target(key, "kms:Decrypt")
+
+
+def sealing_target(
+    call: Call, unit: ReadUnit, *, secret_arn: str, region: str, account_id: str, kms_key_id: str | None
+) -> Target | None:
+    """Return what `seal_value` asks for on a key that is there, whatever state it is in, for a version whose
+    id is not known yet: kms:GenerateDataKey. The default key that is not made yet counts as absent.
+
+    None: the caller is refused whatever policies say, as the key is the default one of another account.
+    """
+    home = AccountId(account_id)
+    ref = parse_key_ref(kms_key_id or DEFAULT_ALIAS, Region(region), home)
+    key = find_key(unit, ref, call.received_at)
+    default = ref.account_id == home and ref.alias_name == DEFAULT_ALIAS
+    if (default or (key is not None and key.manager == "AWS")) and call.account_id != home:
+        return None
+    if key is None:
+        return absent_target(ref, "kms:GenerateDataKey")
+    use = _KeyUse(call, unit, Region(region), home, {"SecretARN": secret_arn})
+    target = use.target(key, "kms:GenerateDataKey")
+    names = {"kms:EncryptionContextKeys": tuple(_encryption_context("", ""))}
+    return msgspec.structs.replace(target, context={**target.context, **names})
 
 
 class Opening(msgspec.Struct, frozen=True):

@@ -12,22 +12,33 @@ from typing import Final
 
 import msgspec
 
+from strongroom.function.references import FunctionRef
 from strongroom.identity.records import Role
 from strongroom.keys.grants import ON_EVERY_KEY, SYMMETRIC_OPERATIONS, operations_of
 from strongroom.keys.records import KmsKey
-from strongroom.keys.states import ENABLED, as_of
+from strongroom.keys.reference import parse_key_ref
+from strongroom.keys.states import ENABLED
 from strongroom.names import Region
 from strongroom.operations.authorize import gathered
 from strongroom.operations.call import Call, Resources, Target
+from strongroom.operations.datakeys import DEFAULT_ALIAS
 from strongroom.operations.kms.grantees import grantees_of, grants_naming
+from strongroom.operations.kms.resolution import find_key
 from strongroom.operations.subjects import Subject, named_subjects, stored_subjects
-from strongroom.operations.things import READ_SECRET, Thing, ThingKind, current_version, targets_of
+from strongroom.operations.things import (
+    READ_SECRET,
+    WRITE_SECRET,
+    Thing,
+    ThingKind,
+    current_version,
+    targets_of,
+)
 from strongroom.policy.context import fold_key
 from strongroom.policy.document import PolicyKind, PolicySyntaxError, compile_policy
 from strongroom.policy.evaluation import PolicySet
 from strongroom.policy.principals import NamedPrincipal, named_principal
 from strongroom.policy.reach import Check, GrantTerm, Reach, Verdict, reach
-from strongroom.ports import GRANTS, KMS_KEYS, SECRET_POLICIES, ReadUnit, account_region
+from strongroom.ports import FUNCTION_POLICIES, GRANTS, SECRET_POLICIES, ReadUnit
 from strongroom.secret.records import Secret
 
 __all__ = ["Answer", "Row", "checks_of", "who_can"]
@@ -35,6 +46,12 @@ __all__ = ["Answer", "Row", "checks_of", "who_can"]
 UNREADABLE: Final = "A policy of it is missing or cannot be read, so all it asks for is refused."
 NEVER_AT_ALL: Final = "Refused whatever policies say."
 DEFAULT_KEY: Final = "The secret is under the default key of its account, which no other account can use."
+_USE_KEYS: Final = frozenset(
+    f"secretsmanager:{each}"
+    for each in ("createsecret", "updatesecret", "rotatesecret", "replicatesecrettoregions")
+)
+"""Actions whose operations use KMS keys in ways that are not followed here."""
+_SEALED_VERSION: Final = "kms:encryptioncontext:secretversionid"
 _READ_KEYS: Final = frozenset(("secretsmanager:versionid", "secretsmanager:versionstage"))
 """Of the request's own keys those that reading a secret's value has."""
 _REQUEST_TAGS: Final = ("aws:requesttag/", "aws:tagkeys")
@@ -165,7 +182,8 @@ def _opened(subject: Subject, thing: Thing, target: Target, action: str) -> Call
         if key == "aws:requestedregion":
             return thing.region is None
         if not own:
-            return False
+            # The id of a version that is to be made is the caller's choice.
+            return key == _SEALED_VERSION
         if key.startswith("aws:resourcetag/"):
             return target.record is None
         if reading:
@@ -210,17 +228,19 @@ def _operation(action: str) -> str:
 
 
 def _key_of(unit: ReadUnit, thing: Thing, action: str, now: dt.datetime) -> KmsKey | None:
-    """Return the key that reading a secret's value takes, or the key asked for."""
-    if isinstance(thing.record, KmsKey):
-        return thing.record
-    if not isinstance(thing.record, Secret) or action.lower() != READ_SECRET:
+    """Return the key that reading or putting a secret's value takes, or the key asked for."""
+    record = thing.record
+    if isinstance(record, KmsKey):
+        return record
+    if not isinstance(record, Secret) or action.lower() not in (READ_SECRET, WRITE_SECRET):
         return None
-    version = current_version(unit, thing.record)
-    if version is None:
-        return None
-    fields = version.kms_key_arn.split(":")
-    stored = unit.find(KMS_KEYS, account_region(fields[4], fields[3]), fields[5].removeprefix("key/"))
-    return None if stored is None else as_of(stored, now)
+    name = record.kms_key_id or DEFAULT_ALIAS
+    if action.lower() == READ_SECRET:
+        version = current_version(unit, record)
+        if version is None:
+            return None
+        name = version.kms_key_arn
+    return find_key(unit, parse_key_ref(name, record.region, record.account_id), now)
 
 
 def _notes(unit: ReadUnit, thing: Thing, action: str, key: KmsKey | None) -> Iterator[str]:
@@ -239,6 +259,11 @@ def _notes(unit: ReadUnit, thing: Thing, action: str, key: KmsKey | None) -> Ite
             }
             for arn in sorted(others):
                 yield f"Other versions than the current one are under {arn}, which was not asked about."
+        elif action.lower() == WRITE_SECRET and key is None:
+            name = "default key" if record.kms_key_id is None else f"key {record.kms_key_id}"
+            yield f"The secret's {name} is not there, so no key was asked."
+        elif action.lower() in _USE_KEYS:
+            yield "The operation uses KMS keys as well, which were not asked."
     if key is not None and key.state != ENABLED:
         yield f"The key {key.arn} is {key.state}: nobody can use it meanwhile."
 
@@ -247,10 +272,14 @@ def _named_on(unit: ReadUnit, thing: Thing, action: str, now: dt.datetime) -> It
     """Yield whom the Allows and grants on the thing, and on the key it takes, name."""
     key, record = _key_of(unit, thing, action, now), thing.record
     if isinstance(record, Secret):
-        for policy in unit.scan(SECRET_POLICIES, record.arn):
-            yield from _allowed_by(policy.document, PolicyKind.RESOURCE)
+        for each in unit.scan(SECRET_POLICIES, record.arn):
+            yield from _allowed_by(each.document, PolicyKind.RESOURCE)
     if isinstance(record, Role) and action.lower().startswith("sts:"):
         yield from _allowed_by(record.trust_policy, PolicyKind.TRUST)
+    if isinstance(record, FunctionRef):
+        policy = unit.find(FUNCTION_POLICIES, record.arn, record.version_or_alias)
+        if policy is not None:
+            yield from _allowed_by(policy.document, PolicyKind.RESOURCE)
     if key is not None:
         yield from _allowed_by(key.policy, PolicyKind.KEY)
         if key.grant_count:

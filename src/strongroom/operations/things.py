@@ -13,16 +13,19 @@ from typing import Any, Final
 import msgspec
 
 from strongroom.errors import NotFoundException, ValidationException
+from strongroom.function.references import FunctionRef, parse_function_ref
 from strongroom.identity.managed import AWS_ACCOUNT
 from strongroom.identity.records import Group, ManagedPolicy, Role, User
 from strongroom.keys.records import KmsKey
 from strongroom.keys.reference import parse_key_ref
 from strongroom.names import AWSCURRENT, AccountId, Arn, Region, is_account_id, is_region, parse_arn
 from strongroom.operations.call import Call, Target
-from strongroom.operations.datakeys import opening_target
+from strongroom.operations.datakeys import opening_target, sealing_target
 from strongroom.operations.iam.entities import GROUP, ROLE, USER, target_of
 from strongroom.operations.iam.policy_resolution import find_policy
 from strongroom.operations.kms.resolution import find_key, key_target
+from strongroom.operations.lambda_.resolution import function_target
+from strongroom.operations.lambda_.standing import version_of
 from strongroom.operations.principals import entity_named
 from strongroom.operations.secretsmanager.resolution import secret_target
 from strongroom.operations.sts.roles import role_targets
@@ -33,11 +36,13 @@ from strongroom.secret.reference import parse_secret_ref
 __all__ = ["Thing", "ThingKind", "current_version", "find_things", "targets_of", "thing_of_arn"]
 
 READ_SECRET: Final = "secretsmanager:getsecretvalue"
+WRITE_SECRET: Final = "secretsmanager:putsecretvalue"
 
 
 class ThingKind(StrEnum):
     SECRET = "secret"
     KEY = "KMS key"
+    FUNCTION = "function"
     ENTITY = "IAM entity"
     OTHER = "other"
     """Of which nothing is known but its ARN; `*` among them."""
@@ -55,10 +60,17 @@ class Thing(msgspec.Struct, frozen=True, eq=False):
 
 
 def find_things(
-    unit: ReadUnit, call: Call, text: str, accounts: Sequence[AccountId], regions: Collection[str]
+    unit: ReadUnit,
+    call: Call,
+    text: str,
+    accounts: Sequence[AccountId],
+    regions: Collection[str],
+    *,
+    service: str,
 ) -> Iterator[Thing]:
-    """Yield what `text` names: itself for an ARN or `*`; else in every account and Region given, the secret
-    of that name, and the key of that id or alias. Yields nothing where it names nothing that is stored.
+    """Yield what `text` names: itself for an ARN or `*`; else, in every account and Region given, the secret
+    or function of that name, or the key of that id or alias, as `service` has them. Yields nothing where it
+    names nothing that is stored.
     """
     if text == "*" or text.startswith("arn:"):
         found = thing_of_arn(unit, call, text)
@@ -67,20 +79,26 @@ def find_things(
         return
     for account in accounts:
         for region in sorted(regions):
-            yield from _named(unit, call, text, account, Region(region))
+            found = _named(unit, call, text, account, Region(region), service)
+            if found is not None:
+                yield found
 
 
-def _named(unit: ReadUnit, call: Call, text: str, account: AccountId, region: Region) -> Iterator[Thing]:
-    secret = unit.secret_named(account, region, text)
-    if secret is not None:
-        yield _secret(secret)
+def _named(
+    unit: ReadUnit, call: Call, text: str, account: AccountId, region: Region, service: str
+) -> Thing | None:
+    if service == "secretsmanager":
+        secret = unit.secret_named(account, region, text)
+        return None if secret is None else _secret(secret)
+    if service == "lambda":
+        return _function(unit, parse_function_ref(text, region, account))
+    if service != "kms":
+        return None
     try:
-        ref = parse_key_ref(text, region, account)
+        key = find_key(unit, parse_key_ref(text, region, account), call.received_at)
     except NotFoundException:
-        return
-    key = find_key(unit, ref, call.received_at)
-    if key is not None:
-        yield _key(key)
+        return None
+    return None if key is None else _key(key)
 
 
 def thing_of_arn(unit: ReadUnit, call: Call, arn: str) -> Thing | None:
@@ -100,6 +118,8 @@ def thing_of_arn(unit: ReadUnit, call: Call, arn: str) -> Thing | None:
         except NotFoundException:
             return None
         return None if key is None else _key(key)
+    if parsed.service == "lambda" and parsed.resource.startswith("function:") and "*" not in arn:
+        return _function(unit, parse_function_ref(arn, Region(parsed.region), AccountId(parsed.account_id)))
     if parsed.service == "iam" and parsed.resource.split("/")[0] in ("user", "role", "group", "policy"):
         record = _entity(unit, AccountId(parsed.account_id), arn, parsed.resource)
         if record is None:
@@ -142,6 +162,12 @@ def _key(key: KmsKey) -> Thing:
     return Thing(ThingKind.KEY, key.arn, key.account_id, key.region, key)
 
 
+def _function(unit: ReadUnit, ref: FunctionRef | None) -> Thing | None:
+    if ref is None or version_of(unit, ref) is None:
+        return None
+    return Thing(ThingKind.FUNCTION, ref.qualified_arn, ref.account_id, ref.region, ref)
+
+
 def current_version(unit: ReadUnit, secret: Secret) -> SecretVersion | None:
     """Return the version that a read gives out which names none."""
     version_id = secret.labels.get(AWSCURRENT)
@@ -151,19 +177,21 @@ def current_version(unit: ReadUnit, secret: Secret) -> SecretVersion | None:
 def targets_of(call: Call, unit: ReadUnit, thing: Thing, action: str) -> list[Target] | None:
     """Return what has to be allowed for the caller to do `action`; None: it is refused whatever policies say.
 
-    Reading a secret's value asks for its key as well, the one of the current version. Where a key is asked
+    Reading a secret's value asks for its key as well, the one of the current version; so does putting one,
+    with the key that the secret is to be under, unless that is still to be made. Where a key is asked
     for directly, grants are left out: which of them fit hangs on the call's encryption context.
     """
     record = thing.record
     if isinstance(record, Secret):
         targets = [secret_target(call, unit, record.arn, action)]
-        version = current_version(unit, record)
-        if action.lower() != READ_SECRET or version is None:
-            return targets
-        opening = opening_target(call, unit, version, region=record.region, account_id=record.account_id)
-        return None if opening is None else [*targets, opening]
+        if action.lower() in (READ_SECRET, WRITE_SECRET):
+            key = _key_target(call, unit, record, action)
+            return None if key is None else [*targets, *key]
+        return targets
     if isinstance(record, KmsKey):
         return [key_target(call, record, action)]
+    if isinstance(record, FunctionRef):
+        return [function_target(call, unit, record, action)]
     if isinstance(record, Role) and action.lower().startswith("sts:"):
         if call.principal.is_root and action.lower() == "sts:assumerole":
             return None
@@ -174,6 +202,27 @@ def targets_of(call: Call, unit: ReadUnit, thing: Thing, action: str) -> list[Ta
             return None
         return [_entity_target(call, record, action)]
     return [Target(action=action, resource=thing.resource, owner_account=thing.account_id or call.account_id)]
+
+
+def _key_target(call: Call, unit: ReadUnit, secret: Secret, action: str) -> list[Target] | None:
+    """Return what the secret's key is asked for: nothing for a value or a key that is not there yet."""
+    if action.lower() == READ_SECRET:
+        version = current_version(unit, secret)
+        if version is None:
+            return []
+        opening = opening_target(call, unit, version, region=secret.region, account_id=secret.account_id)
+        return None if opening is None else [opening]
+    sealing = sealing_target(
+        call,
+        unit,
+        secret_arn=secret.arn,
+        region=secret.region,
+        account_id=secret.account_id,
+        kms_key_id=secret.kms_key_id,
+    )
+    if sealing is not None and sealing.record is None and secret.kms_key_id is None:
+        return []
+    return None if sealing is None else [sealing]
 
 
 def _entity_target(call: Call, record: Any, action: str) -> Target:

@@ -1,4 +1,4 @@
-"""Where things are kept: the Regions that have secrets or keys."""
+"""Where things are kept: the Regions that have secrets, keys or functions."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from contextlib import closing
 from pathlib import Path
 
 from strongroom.names import Region
-from strongroom.ports import KMS_KEYS
+from strongroom.ports import FUNCTIONS, KMS_KEYS
 from strongroom.store.connections import connect
 from strongroom.store.errors import told
 
 __all__ = ["regions_in_use"]
 
 _OF_SECRETS = "SELECT DISTINCT region FROM secrets"
-_OF_KEYS = "SELECT DISTINCT scope FROM records WHERE kind = ?"
+_OF_RECORDS = "SELECT DISTINCT scope FROM records WHERE kind IN (?, ?)"
 
 
 def regions_in_use(database: Path) -> set[Region]:
-    """Return every Region that has a secret or a KMS key of any account.
+    """Return every Region that has a secret, KMS key or function of any account.
 
     Raises:
         ServiceUnavailableException, IntegrityError: the database cannot be read, or is damaged.
@@ -26,8 +26,8 @@ def regions_in_use(database: Path) -> set[Region]:
     try:
         with closing(connect(database, writing=False)) as connection:
             found = {Region(row[0]) for row in connection.execute(_OF_SECRETS)}
-            # A key's scope is its account and Region (`ports.account_region`).
-            keys = connection.execute(_OF_KEYS, (KMS_KEYS.name,))
-            return found | {Region(row[0].partition("/")[2]) for row in keys}
+            # Their scope is account and Region (`ports.account_region`).
+            others = connection.execute(_OF_RECORDS, (KMS_KEYS.name, FUNCTIONS.name))
+            return found | {Region(row[0].partition("/")[2]) for row in others}
     except sqlite3.Error as exc:
         raise told(exc) from exc

@@ -11,6 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from strongroom.function.records import Function, FunctionPolicy, FunctionVersion
 from strongroom.identity.records import OidcProvider, User
 from strongroom.keys.records import Grant
 from strongroom.names import Arn, Region
@@ -21,7 +22,17 @@ from strongroom.operations.secretsmanager.resolution import secret_target
 from strongroom.operations.subjects import SubjectKind
 from strongroom.operations.things import find_things, thing_of_arn
 from strongroom.policy.reach import Verdict
-from strongroom.ports import GRANTS, KMS_KEYS, OIDC_PROVIDERS, ROLES, SECRET_POLICIES, USERS
+from strongroom.ports import (
+    FUNCTION_POLICIES,
+    FUNCTION_VERSIONS,
+    FUNCTIONS,
+    GRANTS,
+    KMS_KEYS,
+    OIDC_PROVIDERS,
+    ROLES,
+    SECRET_POLICIES,
+    USERS,
+)
 from strongroom.secret.records import SecretPolicy
 from support.key_room import allow, deny, policy
 from support.memory_unit import MemoryUnit
@@ -352,13 +363,18 @@ def test_a_name_is_looked_for_in_every_account_and_region() -> None:
     there = Arn(SECRET_ARN.replace(ACCOUNT, OTHER))
     unit.save_secret(a_secret(arn=there, account_id=OTHER))
     regions = [Region("eu-central-1"), Region("us-east-1")]
-    found = [each.resource for each in find_things(unit, call, "prod/db", (ACCOUNT, OTHER), regions)]
+    found = [
+        each.resource
+        for each in find_things(unit, call, "prod/db", (ACCOUNT, OTHER), regions, service="secretsmanager")
+    ]
     assert found == [SECRET_ARN, there]
-    assert [each.resource for each in find_things(unit, call, KEY_ID, (ACCOUNT,), regions)] == [KEY_ARN]
-    assert list(find_things(unit, call, "prod/none", (ACCOUNT,), regions)) == []
+    assert [
+        each.resource for each in find_things(unit, call, KEY_ID, (ACCOUNT,), regions, service="kms")
+    ] == [KEY_ARN]
+    assert list(find_things(unit, call, "prod/none", (ACCOUNT,), regions, service="secretsmanager")) == []
     for absent in (f"{SECRET_ARN}x", KEY_ARN.replace("1111", "2222"), f"{ANN}x", "arn:aws:kms:x"):
-        assert list(find_things(unit, call, absent, (ACCOUNT,), regions)) == [], absent
-    (other,) = find_things(unit, call, "arn:aws:s3:::bucket/key", (ACCOUNT,), regions)
+        assert list(find_things(unit, call, absent, (ACCOUNT,), regions, service="kms")) == [], absent
+    (other,) = find_things(unit, call, "arn:aws:s3:::bucket/key", (ACCOUNT,), regions, service="s3")
     assert other.kind.value == "other"
 
 
@@ -368,3 +384,76 @@ def test_users_of_one_account_are_asked_each_for_itself() -> None:
     unit.save(USERS, replace(second, arn=Arn(f"arn:aws:iam::{ACCOUNT}:user/two")))
     found = verdicts(asked(unit))
     assert (found[ANN], found[f"arn:aws:iam::{ACCOUNT}:user/two"]) == ("yes", "no")
+
+
+PUT = "secretsmanager:PutSecretValue"
+
+
+def test_putting_a_value_takes_the_key_the_secret_is_to_be_under() -> None:
+    unit = a_world()
+    answer = asked(unit, PUT)
+    assert answer.key is None
+    assert answer.notes == ("The secret's default key is not there, so no key was asked.",)
+    unit.save_secret(replace(unit.secret_rows[SECRET_ARN], kms_key_id=KEY_ARN))
+    sealing = {**TO_THE_ACCOUNT, "Action": "kms:Decrypt"}
+    unit.save(KMS_KEYS, a_key(policy(sealing)))
+    assert (verdicts(asked(unit, PUT))[ANN], verdicts(asked(unit))[ANN]) == ("no", "yes")
+    context = {"StringLike": {"kms:EncryptionContext:SecretVersionId": "a*"}}
+    sealing = {**TO_THE_ACCOUNT, "Action": "kms:GenerateDataKey", "Condition": context}
+    unit.save(KMS_KEYS, a_key(policy(sealing)))
+    row = row_of(asked(unit, PUT), ANN)
+    assert (row.reach.verdict, row.reach.decided) == (Verdict.IF, True)
+    names = {"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["SecretARN", "SecretVersionId"]}}
+    unit.save(KMS_KEYS, a_key(policy({**sealing, "Condition": names})))
+    assert verdicts(asked(unit, PUT))[ANN] == "yes"
+
+
+def test_other_operations_that_use_keys_say_that_these_were_not_asked() -> None:
+    unit = a_world()
+    note = "The operation uses KMS keys as well, which were not asked."
+    assert asked(unit, "secretsmanager:UpdateSecret").notes == (note,)
+    assert asked(unit, "secretsmanager:TagResource").notes == ()
+
+
+def a_function(unit: MemoryUnit) -> str:
+    """A function of the account that Secrets Manager may invoke is stored; return its ARN."""
+    arn = Arn(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:rotate")
+    function = Function(account_id=ACCOUNT, region=REGION, name="rotate", arn=arn, created_at=NOON)
+    unit.save(FUNCTIONS, function)
+    version = FunctionVersion(
+        function_arn=arn,
+        account_id=ACCOUNT,
+        region=REGION,
+        function_name="rotate",
+        version="$LATEST",
+        runtime="python3.12",
+        role_arn=ROLE_ARN,
+        handler="a.b",
+        code_id="c",
+        code_sha256="",
+        code_size=0,
+        unzipped_size=0,
+        modified_at=NOON,
+        revision_id="r",
+    )
+    unit.save(FUNCTION_VERSIONS, version)
+    document = policy({**TO_THE_ACCOUNT, "Principal": {"Service": "secretsmanager.amazonaws.com"}})
+    unit.save(
+        FUNCTION_POLICIES,
+        FunctionPolicy(function_arn=arn, qualifier="$LATEST", document=document, revision_id="r"),
+    )
+    return arn
+
+
+def test_a_function_is_asked_with_its_own_policy() -> None:
+    unit = a_world()
+    function = a_function(unit)
+    found = verdicts(asked(unit, "lambda:InvokeFunction", function))
+    assert (found[ANN], found[EVE], found["secretsmanager.amazonaws.com"]) == ("yes", "no", "yes")
+    regions = [REGION]
+    call = a_call(PRINCIPALS["root"])
+    named = [
+        each.resource for each in find_things(unit, call, "rotate", (ACCOUNT,), regions, service="lambda")
+    ]
+    assert named == [function]
+    assert list(find_things(unit, call, "other", (ACCOUNT,), regions, service="lambda")) == []
