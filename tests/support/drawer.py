@@ -2,13 +2,14 @@
 
 And its rotator, which the engine `drawer` names, as any rotator would be: both strategies, each step as often
 as one likes. `calls.log` in the directory has a line for each step that was begun; a file `refuse-<step>`
-makes that step fail with what stands in it.
+makes that step fail with what stands in it; a file `die-<step>-<before|after>` kills the process in it, once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,20 @@ class Drawer:
     def allow(self, step: str) -> None:
         (self.path / f"refuse-{step}").unlink()
 
+    def kill_at(self, step: str, when: str) -> None:
+        """The process that comes to this point of a step is killed at it."""
+        (self.path / f"die-{step}-{when}").touch()
+
+    def killed(self) -> bool:
+        return not any(self.path.glob("die-*"))
+
+    def reached(self, step: str, when: str) -> None:
+        """Die here, if that was asked for."""
+        order = self.path / f"die-{step}-{when}"
+        if order.exists():
+            order.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
     def calls(self) -> list[str]:
         """Return the steps that were begun, each with its version id."""
         log = self.path / "calls.log"
@@ -63,6 +78,7 @@ class DrawerRotator:
         user = material.current.text("username")
         if material.strategy is Strategy.ALTERNATING_USERS:
             user = user.removesuffix(_CLONE) if user.endswith(_CLONE) else user + _CLONE
+        Drawer(Path(material.current.text("host"))).reached("create", "after")
         password = f"{material.settings.get('PREFIX', '')}{entropy.token_bytes(12).hex()}"
         return material.current.replaced(username=user, password=password)
 
@@ -80,13 +96,16 @@ class DrawerRotator:
         ):
             raise RotationFault(FaultKind.LOGIN, "the drawer refuses the user or the password")
         drawer.set_password(pending.text("username"), pending.text("password"))
+        drawer.reached("set", "after")
 
     def test(self, material: RotationMaterial) -> None:
-        if not self._opens(self._begun("test", material), _pending(material)):
+        drawer = self._begun("test", material)
+        if not self._opens(drawer, _pending(material)):
             raise RotationFault(FaultKind.LOGIN, "the drawer refuses the new password")
+        drawer.reached("test", "after")
 
     def finish(self, material: RotationMaterial) -> None:
-        self._begun("finish", material)
+        self._begun("finish", material).reached("finish", "after")
 
     def check(self, material: RotationMaterial) -> Sequence[CheckFinding]:
         drawer = Drawer(Path(material.current.text("host")))
@@ -98,6 +117,7 @@ class DrawerRotator:
         drawer = Drawer(Path(material.current.text("host")))
         with (drawer.path / "calls.log").open("a") as log:
             log.write(f"{step} {material.version_id}\n")
+        drawer.reached(step, "before")
         refused = drawer.path / f"refuse-{step}"
         if refused.exists():
             raise RotationFault(FaultKind.TARGET, refused.read_text())

@@ -23,12 +23,15 @@ PROGRAM = (sys.executable, str(Path(__file__).resolve()))
 
 @contextmanager
 def rotating(directory: Path, *arguments: str) -> Iterator[Any]:
-    """Run it on a directory that is new, with ACCOUNT as its account."""
+    """Run it on a directory, which is made with ACCOUNT as its account when it is new."""
     from support.running import running
 
     places = ["--data-dir", str(directory / "data"), "--root-key", f"file:{directory / 'root.key'}"]
-    init = [*PROGRAM, "init", *places, "--account", ACCOUNT, "--json"]
-    made = json.loads(subprocess.run(init, check=True, capture_output=True, text=True).stdout)
+    kept = directory / "credentials.json"
+    if not kept.exists():
+        init = [*PROGRAM, "init", *places, "--account", ACCOUNT, "--json"]
+        kept.write_text(subprocess.run(init, check=True, capture_output=True, text=True).stdout)
+    made = json.loads(kept.read_text())
     with running([*places, *arguments], directory / "log", program=PROGRAM) as server:
         server.access_key_id = made["access_key_id"]
         server.secret_access_key = made["secret_access_key"]
