@@ -374,7 +374,9 @@ class TestSeveralRecords:
         record = house.recorded(answer)
         assert record["recipientAccountId"] == house.accounts.other_account_id
         assert record["errorCode"] == "AccessDenied"
-        assert "sharedEventID" not in record
+        # The same as of what does exist, so that nobody reads it from here.
+        assert "sharedEventID" in record
+        assert "resources" not in record
 
     def test_a_batch_across_accounts_tells_each_account_of_its_own_secrets(self, house: House) -> None:
         other = house.accounts.other_account_id

@@ -6,6 +6,7 @@ Nothing secret is in one: of the request it holds what policies look at, and no 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -31,6 +32,8 @@ __all__ = [
     "reword",
 ]
 
+_COMPLETE: Final = re.compile(r"arn:.+:secret:.+-[A-Za-z0-9]{6}", re.DOTALL)
+"""An ARN that can be one secret's only (fact sheet secretsmanager section 2)."""
 UNREADABLE: Final = (
     "A policy of the caller or of the resource is missing or cannot be read; it might hold a Deny."
 )
@@ -113,6 +116,25 @@ def explained(
     )
 
 
+def _own_side(refusal: Refusal) -> bool:
+    """True when what the caller's own policies said hangs on nothing of the resource but its name.
+
+    SECURITY: an account is told what its own policies said of a resource of another account. Were they asked
+    for a tag of it, or for whatever stands behind a part of its name, their answer would tell what is there.
+    """
+    target, policies = refusal.target, refusal.policies
+    if policies is None or target.shown_as not in ("", target.resource):
+        return False
+    if ":secretsmanager:" in target.resource and _COMPLETE.fullmatch(target.resource) is None:
+        return False
+    own = msgspec.structs.replace(policies, resource=(), resource_control=())
+    return all(
+        key == "secretsmanager:secretid"
+        or (key.startswith("aws:") and not key.startswith("aws:resourcetag/"))
+        for key in own.keys_read(target.action)
+    )
+
+
 def decision_record(call: Call, refusal: Refusal, explanation: msgspec.Raw | None, note: str = "") -> bytes:
     """Return the record of a refusal as one line of JSON. `explanation`: as JSON, of `explained`."""
     target = refusal.target
@@ -130,6 +152,8 @@ def decision_record(call: Call, refusal: Refusal, explanation: msgspec.Raw | Non
         "action": target.action,
         "resource": target.resource,
         "resource_account": target.owner_account,
+        "resource_as_sent": target.shown_as or target.resource,
+        "own_side": _own_side(refusal),
         "message": refusal.message,
         "refused_by": [layer.value for layer in refusal.decision.refusing] if refusal.decision else [],
     }

@@ -21,6 +21,7 @@ from strongroom.wire.http import HttpRequest
 
 __all__ = ["events_of"]
 
+_DENIED: Final = "AccessDenied"
 _PATTERN: Final = frozenset("*?")
 MAX_HOST: Final = 256
 """Characters kept of a Host header: a name has 253 at most."""
@@ -63,7 +64,7 @@ def events_of(
     code = message = None
     if error is not None:
         fault = fault_of(error, service)
-        code = "AccessDenied" if isinstance(error, AccessDeniedException) else fault.code
+        code = _DENIED if isinstance(error, AccessDeniedException) else fault.code
         message = fault.message or None
     record = partial(
         _records,
@@ -120,21 +121,21 @@ def _records(
 ) -> Iterator[bytes]:
     """Yield a record for each account concerned. `whole`: of the call, not of one of its optional parts."""
     own = attempt.claimed_account if attempt.caller is None else attempt.caller.principal.account_id
-    # SECURITY: only what exists makes a record elsewhere. Who merely writes an account's id into an ARN
-    # writes nothing into that account's trail.
     found = [target for target in targets if target.record is not None]
-    others = {
-        target.owner_account
-        for target in found
-        if target.owner_account != own and not (whole and target.optional)
-    }
+    reached = [t for t in targets if t.owner_account != own and not (whole and t.optional)]
     if attempt.caller is None:
-        others = set()
-    shared = uuids.next() if others else None
+        reached = []
+    # SECURITY: only what exists makes a record elsewhere. Who merely writes an account's id into an ARN
+    # writes nothing into that account's trail; and who is denied does not see by his own record whether
+    # there is one elsewhere.
+    others = {target.owner_account for target in reached if target.record is not None}
+    denied = members.get("error_code") == _DENIED
+    of_own = [target for target in found if target.owner_account == own] if denied else found
+    shared = uuids.next() if reached else None
     made = [] if refused or not whole else _made(attempt, own)
     pointer = {"decisionRecord": attempt.request.request_id}
     for account in [own, *sorted(others)]:
-        touched = found if account == own else [t for t in found if t.owner_account == account]
+        touched = of_own if account == own else [t for t in found if t.owner_account == account]
         yield call_event(
             user_identity=_identity(attempt) if account == own else _account_of(attempt),
             event_id=uuids.next(),
@@ -175,7 +176,7 @@ def _region(attempt: Attempt) -> str:
 
 
 def _record_code(code: str | None) -> str | None:
-    return "AccessDenied" if code == AccessDeniedException.__name__ else code
+    return _DENIED if code == AccessDeniedException.__name__ else code
 
 
 def _identity(attempt: Attempt) -> Mapping[str, Any] | orjson.Fragment:

@@ -142,3 +142,17 @@ def test_each_account_is_pointed_to_a_decision_record_of_its_own_only() -> None:
 def test_a_host_header_is_cut_to_the_length_of_a_name() -> None:
     (record,) = refused(AccessDeniedException("no"), frozenset(), host="h" * 60_000, tls="TLSv1.3")
     assert record["tlsDetails"] == {"tlsVersion": "TLSv1.3", "clientProvidedHostHeader": "h" * MAX_HOST}
+
+
+def test_who_is_denied_does_not_see_in_his_record_what_another_account_has() -> None:
+    theirs = f"arn:aws:secretsmanager:{REGION}:{OTHER_ACCOUNT}:secret:db-AbCdEf"
+    told = []
+    for record in (None, object()):
+        target = Target("secretsmanager:GetSecretValue", theirs, OTHER_ACCOUNT, record=record)
+        own, *others = refused(AccessDeniedException("no"), frozenset(), target)
+        assert own["recipientAccountId"] == ACCOUNT
+        assert [each["resources"][0]["ARN"] for each in others] == ([] if record is None else [theirs])
+        assert all(each["sharedEventID"] == own["sharedEventID"] for each in others)
+        told.append({name: own[name] for name in own if name not in ("eventID", "sharedEventID")})
+        assert "resources" not in own
+    assert told[0] == told[1]

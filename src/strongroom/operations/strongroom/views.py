@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from strongroom.policy.evaluation import Layer
@@ -52,47 +52,41 @@ def shown(record: Record, account_id: str) -> dict[str, Any]:
         "ResourceAccountId": record["resource_account"],
         "Message": record["message"],
     }
-    if record.get("assuming"):
-        entry["Assuming"] = record["assuming"]
-    layers: frozenset[Layer] = _CALLERS | _RESOURCES
-    note = record.get("note", "")
+    explanation: Record = record.get("explanation") or _NOTHING
+    layers, note = _CALLERS | _RESOURCES, record.get("note", "")
+    within = record["account"] == record["resource_account"]
     if account_id != record["resource_account"]:
-        layers, note = _CALLERS, OTHER_SIDE
-    elif account_id != record["account"]:
+        layers, note = _CALLERS if record["own_side"] else frozenset(), OTHER_SIDE
+        entry["ResourceArn"] = record["resource_as_sent"]
+    elif not within:
         layers, note = _RESOURCES, OTHER_CALLER
-    whole = record["account"] == record["resource_account"]
     if account_id == record["account"]:
         entry["PrincipalArn"] = record["principal"]
+    if record.get("assuming"):
+        entry["Assuming"] = record["assuming"]
     if note:
         entry["Note"] = note
-    explanation: Record = record.get("explanation") or _NOTHING
     entry["RefusedBy"] = [layer for layer in record["refused_by"] if layer in layers]
     entry["Refusals"] = [
         {"Layer": each["layer"], "Denies": [_statement(deny) for deny in each["denies"]]}
         for each in explanation["refusals"]
         if each["layer"] in layers
     ]
-    # A key's values may be tags of the resource, and which keys are asked for tells of its policies.
-    keys = explanation["keys"] if whole else ()
-    entry["ConditionKeys"] = [{"Key": each["key"], "Values": each["values"]} for each in keys]
     entry["NearMisses"] = [
         {"Statement": _statement(each["statement"]), "Misses": each["misses"]}
         for each in explanation["near_misses"]
         if each["statement"]["layer"] in layers
     ]
-    # What the resource's account could add would name the caller.
-    remedies = explanation["remedies"] if account_id == record["account"] else ()
-    entry["Remedies"] = _remedies(remedies, layers)
+    # Across accounts, a key's values may be tags of the resource, and which keys are asked for and what would
+    # help tells of its policies; a remedy for the resource names the caller.
+    entry["ConditionKeys"] = [
+        {"Key": each["key"], "Values": each["values"]} for each in (explanation["keys"] if within else ())
+    ]
+    entry["Remedies"] = [
+        {"Changes": [_change(each) for each in remedy]}
+        for remedy in (explanation["remedies"] if within else ())
+    ]
     return entry
-
-
-def _remedies(remedies: Iterable[Iterable[Record]], layers: frozenset[Layer]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for remedy in remedies:
-        changes = [_change(each) for each in remedy if each["layer"] in layers]
-        if changes and {"Changes": changes} not in found:
-            found.append({"Changes": changes})
-    return found
 
 
 def _statement(statement: Record) -> dict[str, Any]:
