@@ -25,11 +25,13 @@ import msgspec
 import pytest
 
 from strongroom.errors import IntegrityError, ResourceExistsException, ServiceUnavailableException
+from strongroom.function.records import CodePart
 from strongroom.identity.records import AccessKey, Account, User
 from strongroom.names import AccountId, Arn, Region, StagingLabel, VersionId
 from strongroom.ports import (
     ACCESS_KEYS,
     ACCOUNTS,
+    CODE_PARTS,
     SECRET_POLICIES,
     USERS,
     ReadUnit,
@@ -660,6 +662,26 @@ class TestMemory:
                     )
                 )
                 assert found == (secret, version)
+
+    def test_records_too_large_to_be_remembered_are_read_again(
+        self, open_store: Callable[..., SqliteStore]
+    ) -> None:
+        store = open_store()
+        parts = [CodePart(code_id="c", number=number, sealed=bytes(9)) for number in range(3)]
+
+        def fill(unit: WriteUnit) -> None:
+            for part in parts:
+                unit.save(CODE_PARTS, part)
+
+        store.write(fill).result()
+        for look in (
+            lambda unit: unit.find(CODE_PARTS, "c", "000001"),
+            lambda unit: unit.find_alternate(CODE_PARTS, "c", "000001"),
+            lambda unit: unit.scan(CODE_PARTS, "c")[1],
+        ):
+            first, second = store.read(look), store.read(look)
+            assert first == second == parts[1]
+            assert first is not second
 
     def test_a_write_by_another_process_is_seen(
         self, open_store: Callable[..., SqliteStore], room: Path
