@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from strongroom.secret.document import FaultKind, RotationFault
 
-__all__ = ["NO_TLS", "network_fault"]
+__all__ = ["CLOSED", "NO_TLS", "network_fault"]
 
 NOT_RESOLVED = "the host in the secret JSON does not resolve"
 NOTHING_ANSWERS = "nothing answers on host and port of the secret JSON"

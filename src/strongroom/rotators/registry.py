@@ -27,6 +27,9 @@ Create = Callable[[], Rotator]
 BUILT_IN: Mapping[str, str] = {
     "postgres": "strongroom.rotators.postgresql:postgresql",
     "aurora-postgresql": "strongroom.rotators.postgresql:postgresql",
+    "redshift": "strongroom.rotators.redshift:redshift",
+    "sqlserver": "strongroom.rotators.sqlserver:sqlserver",
+    "oracle": "strongroom.rotators.oracle:oracle",
     "mysql": "strongroom.rotators.mysql:mysql",
     "aurora-mysql": "strongroom.rotators.mysql:mysql",
     "mariadb": "strongroom.rotators.mysql:mariadb",
@@ -34,6 +37,7 @@ BUILT_IN: Mapping[str, str] = {
     "valkey": "strongroom.rotators.redis_acl:redis",
     "elasticache": "strongroom.rotators.redis_acl:redis",
     "http": "strongroom.rotators.webhook:webhook",
+    "rabbitmq": "strongroom.rotators.rabbitmq:rabbitmq",
     "random": "strongroom.rotators.random_value:random_value",
     "ssh-key": "strongroom.rotators.ssh_key:ssh_key",
     "tls-key": "strongroom.rotators.tls_key:tls_key",

@@ -1,0 +1,192 @@
+"""The suite that every engine passes, on a real RabbitMQ; and what only RabbitMQ has."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pika
+import pytest
+
+from strongroom.ports import Rotator
+from strongroom.rotators.rabbitmq import password_hash
+from strongroom.rotators.registry import load_rotators
+from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
+from strongroom.secret.material import RotationMaterial
+from support.rabbitmq_server import ADMIN, ADMIN_PASSWORD, HOST, RabbitServer, running_rabbitmq
+from support.relays import Cut, relay
+from support.rotator_contract import (
+    MOST_MESSAGES,
+    RotatorContract,
+    assert_predicted,
+    faults,
+    promoted,
+    propose,
+    rotate,
+)
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> Iterator[RabbitServer]:
+    with running_rabbitmq() as server:
+        yield server
+
+
+class RabbitTarget:
+    def __init__(self, server: RabbitServer) -> None:
+        self.server = server
+        self.port = server.port
+        rotator = load_rotators().find("rabbitmq")
+        assert rotator is not None
+        self.rotator: Rotator = rotator
+
+    def document(self, user: str, password: str) -> SecretDocument:
+        return SecretDocument(
+            {
+                "engine": "rabbitmq",
+                "host": HOST,
+                "port": self.port,
+                "managementPort": self.server.api_port,
+                "username": user,
+                "password": password,
+                "ssl": False,
+            }
+        )
+
+    def material(self, strategy: Strategy, tags: str | None = None) -> RotationMaterial:
+        single = strategy is Strategy.SINGLE_USER
+        user, password = f"app{next(_numbers)}", f"Canary-first-password-{next(_numbers)}"
+        if tags is None:
+            tags = "administrator" if single else ""
+        hashed = password_hash(password, os.urandom(4))
+        self.server.api("PUT", "users", user, body={"password_hash": hashed, "tags": tags})
+        rights = {"configure": "^app", "write": "^app", "read": ".*"}
+        self.server.api("PUT", "permissions", "/", user, body=rights)
+        admin = None if single else self.document(ADMIN, ADMIN_PASSWORD)
+        return RotationMaterial("arn:app", "version", self.document(user, password), strategy, admin=admin)
+
+    def logs_in(self, document: SecretDocument) -> bool:
+        credentials = pika.PlainCredentials(document["username"], document["password"])
+        try:
+            pika.BlockingConnection(
+                pika.ConnectionParameters(HOST, self.port, credentials=credentials)
+            ).close()
+        except pika.exceptions.AMQPConnectionError:
+            return False
+        return True
+
+    def dump(self) -> str:
+        found = self.server.api("GET", "definitions")
+        kept = {name: found[name] for name in ("users", "permissions", "topic_permissions")}
+        return repr({name: sorted(map(repr, members)) for name, members in kept.items()})
+
+    def log(self) -> str:
+        return self.server.log()
+
+
+@pytest.fixture
+def target(rabbit: RabbitServer) -> RabbitTarget:
+    return RabbitTarget(rabbit)
+
+
+class TestRabbitMQ(RotatorContract):
+    """Both strategies."""
+
+
+def rights(server: RabbitServer, user: str) -> Any:
+    found = [
+        *server.api("GET", "users", user, "permissions"),
+        *server.api("GET", "users", user, "topic-permissions"),
+    ]
+    return sorted(repr({name: value for name, value in each.items() if name != "user"}) for each in found)
+
+
+def test_a_clone_may_all_that_the_original_may_and_follows_it(target: RabbitTarget) -> None:
+    server = target.server
+    material = target.material(Strategy.ALTERNATING_USERS, tags="monitoring")
+    user = material.current["username"]
+    topic = {"exchange": "amq.topic", "write": "^a", "read": "^b"}
+    server.api("PUT", "topic-permissions", "/", user, body=topic)
+    server.api("PUT", "user-limits", user, "max-connections", body={"value": 20})
+    material = rotate(target, material)
+    clone = material.current["username"]
+    assert clone == f"{user}_clone"
+    assert rights(server, clone) == rights(server, user)
+    assert server.api("GET", "users", clone)["tags"] == server.api("GET", "users", user)["tags"]
+    assert server.api("GET", "user-limits", clone)[0]["value"] == {"max-connections": 20}
+    server.api("PUT", "permissions", "/", user, body={"configure": "", "write": "", "read": "^r"})
+    material = rotate(target, rotate(target, material))
+    assert rights(server, clone) == rights(server, user)
+
+
+def test_a_user_keeps_its_tags(target: RabbitTarget) -> None:
+    material = rotate(target, target.material(Strategy.SINGLE_USER, tags="administrator,own-tag"))
+    tags = target.server.api("GET", "users", material.current["username"])["tags"]
+    assert (tags.split(",") if isinstance(tags, str) else tags) == ["administrator", "own-tag"]
+
+
+@pytest.mark.parametrize("tags", ["", "management"])
+def test_a_user_who_is_no_administrator_is_foretold(target: RabbitTarget, tags: str) -> None:
+    material = target.material(Strategy.SINGLE_USER, tags=tags)
+    message = assert_predicted(target, material, FaultKind.PRIVILEGE)
+    assert "it logs in but is no administrator" in message
+
+
+def test_a_superuser_who_is_none_is_foretold(target: RabbitTarget) -> None:
+    other = target.material(Strategy.SINGLE_USER, tags="management")
+    material = replace(target.material(Strategy.ALTERNATING_USERS), admin=other.current)
+    assert_predicted(target, material, FaultKind.PRIVILEGE)
+
+
+def test_a_virtual_host_there_is_not_is_foretold(target: RabbitTarget) -> None:
+    material = target.material(Strategy.SINGLE_USER)
+    elsewhere = replace(material, current=material.current.replaced(vhost="none"))
+    assert "virtual host" in assert_predicted(target, elsewhere, FaultKind.PRIVILEGE)
+
+
+def test_a_management_api_that_is_not_there_is_foretold(target: RabbitTarget) -> None:
+    material = target.material(Strategy.SINGLE_USER)
+    elsewhere = replace(material, current=material.current.replaced(managementPort=1))
+    assert_predicted(target, elsewhere, FaultKind.UNREACHABLE)
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before it arrives", "before its answer"])
+@pytest.mark.parametrize("strategy", [*Strategy], ids=[each.value for each in Strategy])
+def test_the_management_api_cut_off_at_any_message_strands_nobody(
+    target: RabbitTarget, strategy: Strategy, answered: bool
+) -> None:
+    with relay(target.server.api_port) as between:
+        for at in range(1, MOST_MESSAGES):
+            material = target.material(strategy)
+            admin = material.admin
+            made = propose(
+                target,
+                replace(
+                    material,
+                    current=material.current.replaced(managementPort=between.port),
+                    admin=None if admin is None else admin.replaced(managementPort=between.port),
+                ),
+            )
+            assert made.pending is not None
+            between.plan(Cut(at, answered))
+            fault = None
+            try:
+                target.rotator.set(made)
+            except RotationFault as exc:
+                fault = exc
+            met = between.met()
+            assert (fault is None) or met
+            current, pending = target.logs_in(made.current), target.logs_in(made.pending)
+            assert current if strategy is Strategy.ALTERNATING_USERS else current or pending
+            target.rotator.set(made)
+            target.rotator.test(made)
+            assert target.logs_in(made.pending)
+            assert faults(target.rotator.check(promoted(made))) == []
+            if not met:
+                return
+    raise AssertionError("the rotation never ended")
