@@ -69,6 +69,43 @@ def test_what_was_acknowledged_survives_killing(victim: str, tmp_path: Path) -> 
         load.verify_unseen(site)
 
 
+def test_what_was_acknowledged_survives_killing_the_keeper_while_it_signs_and_compresses(
+    tmp_path: Path,
+) -> None:
+    """A keeper that begins signs at once, and compresses what others have left; each time it is killed somewhere
+    in that. What is written meanwhile is in segments that end with the workers."""
+    instants = random.Random(SEED)
+    load = Load()
+    with a_site(tmp_path) as site:
+        server = site.start()
+        recorded = RecordedCalls(site.data_dir)
+        load.start(server, server_stays=True)
+        for number in range(ROUNDS):
+            enough = len(load.ledger.answered) + instants.randrange(50, 200)
+            load.ledger.wait(lambda ledger, enough=enough: len(ledger.answered) >= enough)
+            # The segment of a worker that was killed is complete, and the next keeper compresses it.
+            killed = site.workers()[number % 2]
+            os.kill(killed, signal.SIGKILL)
+            wait_for(partial(_replaced, site, killed))
+            for _ in range(3):
+                keeper = site.keeper()
+                os.kill(keeper, signal.SIGKILL)
+                wait_for(partial(_replaced, site, keeper))
+                enough = len(load.ledger.answered) + instants.randrange(120)
+                load.ledger.wait(lambda ledger, enough=enough: len(ledger.answered) >= enough)
+                assert verify_trail(site.data_dir / "trail").ok
+        load.stop()
+        load.settle(server)
+        load.verify_recorded(site, recorded)
+        segments = site.data_dir / "trail" / "segments"
+        wait_for(lambda: len(list(segments.glob("*/*.jsonl.zst"))) >= ROUNDS)
+        site.verify_trail()
+        site.stop()
+        load.verify_recorded(site, recorded)
+        site.verify_trail()
+        load.verify_unseen(site)
+
+
 def test_what_was_acknowledged_survives_killing_the_supervisor(tmp_path: Path) -> None:
     """Its workers and its keeper end by themselves, so the directory can be served again."""
     load = Load()

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from strongroom.trail.layout import open_segment, segment_files, slots
 from support.load import CURRENT, PREVIOUS, Connection, Ledger, LostAnswer, Shared, Writer
 from support.running import STRONGROOM, Server, start
 
@@ -93,7 +94,11 @@ class Site:
         return [pid for slot, pid in self.holders() if slot != "keeper"]
 
     def keeper(self) -> int:
-        return next(pid for slot, pid in self.holders() if slot == "keeper")
+        """Return the keeper's process, once there is one."""
+        found: list[int] = []
+        # The list of children may lack some while others come or go.
+        wait_for(lambda: found.extend(pid for slot, pid in self.holders() if slot == "keeper") or found)
+        return found[0]
 
     def holders(self) -> list[tuple[str, int]]:
         """Return which process holds which trail slot."""
@@ -146,20 +151,31 @@ class RecordedCalls:
     """How often each request id stands in the trail; reads only what is new."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._segments = data_dir / "trail" / "segments"
-        self._read: dict[Path, int] = {}
+        self._trail = data_dir / "trail"
+        self._read: dict[tuple[str, int], int] = {}
+        """By slot and first record, how many bytes of a segment were read; compressed or not, they are the
+        same."""
+        self._done: set[Path] = set()
         self.counts: Counter[str] = Counter()
 
     def read(self) -> None:
-        for path in sorted(self._segments.glob("*/*.jsonl")):
-            with path.open("rb") as file:
-                file.seek(self._read.get(path, 0))
-                whole = file.read().rpartition(b"\n")[0]
-            for line in whole.splitlines():
-                event = json.loads(line)["event"]
-                if event["eventType"] == "AwsApiCall":
-                    self.counts[event["requestID"]] += 1
-            self._read[path] = self._read.get(path, 0) + (len(whole) + 1 if whole else 0)
+        for slot in slots(self._trail):
+            for first, path in segment_files(slot):
+                # A compressed segment does not grow.
+                if path not in self._done:
+                    self._read_segment((slot.name, first), path)
+
+    def _read_segment(self, key: tuple[str, int], path: Path) -> None:
+        with open_segment(path) as file:
+            file.read(self._read.get(key, 0))
+            whole = file.read().rpartition(b"\n")[0]
+        for line in whole.splitlines():
+            event = json.loads(line)["event"]
+            if event["eventType"] == "AwsApiCall":
+                self.counts[event["requestID"]] += 1
+        self._read[key] = self._read.get(key, 0) + (len(whole) + 1 if whole else 0)
+        if path.suffix == ".zst":
+            self._done.add(path)
 
 
 class Load:
@@ -303,7 +319,8 @@ class Load:
         """Fail if a value stands in clear in any file of the data directory, or in the log."""
         for path in [site.log, *site.data_dir.rglob("*")]:
             if path.is_file():
-                assert b"canary-" not in path.read_bytes(), f"{path} holds a value"
+                with open_segment(path) if path.suffix == ".zst" else path.open("rb") as file:
+                    assert b"canary-" not in file.read(), f"{path} holds a value"
 
 
 def children(pid: int) -> list[int]:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from strongroom.trail.layout import open_segment, segment_files, slots
+
 EXPORT_SECONDS = 10
 """The record of a write passes from the store to the trail in a tenth of a second or so."""
 
@@ -15,9 +17,11 @@ EXPORT_SECONDS = 10
 def records(data_dir: Path) -> list[dict[str, Any]]:
     """Return every record, slot by slot."""
     found = []
-    for path in sorted((data_dir / "trail" / "segments").glob("*/*.jsonl")):
-        whole = path.read_bytes().rpartition(b"\n")[0]
-        found += [json.loads(line)["event"] for line in whole.splitlines()]
+    for slot in slots(data_dir / "trail"):
+        for _, path in segment_files(slot):
+            with open_segment(path) as file:
+                whole = file.read().rpartition(b"\n")[0]
+            found += [json.loads(line)["event"] for line in whole.splitlines()]
     return found
 
 
