@@ -11,7 +11,7 @@ import typer
 from strongroom.cli.exits import Exit
 from strongroom.cli.rooms import verified_root_key
 from strongroom.operations.authorization_messages import encoded_message
-from strongroom.operations.strongroom.views import shown
+from strongroom.operations.strongroom.views import concerns, shown
 from strongroom.server.settings import Settings
 from strongroom.trail.decisions import find_decisions
 
@@ -40,7 +40,11 @@ def encode_request(settings: Settings, request_id: str) -> Exit:
     Raises:
         RoomError, RootKeyError: as `open_room`.
     """
-    found = find_decisions(settings.data_dir, request_id)
+    found = [
+        each
+        for each in find_decisions(settings.data_dir, request_id)
+        if concerns(each, each.get("account", ""))
+    ]
     if found:
         root_key = verified_root_key(settings)
         for record in found:

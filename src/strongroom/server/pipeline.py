@@ -328,8 +328,13 @@ class Pipeline:
 
     async def _keep_refusals(self, attempt: Attempt) -> None:
         """Records of why the call, or part of it, was refused are kept."""
-        if attempt.call is not None and self._explainer is not None:
+        if attempt.call is None or self._explainer is None:
+            return
+        try:
             attempt.explained_to = await self._explainer.keep(attempt.call)
+        except Exception as bug:
+            # Explained or not, the refusal stands, and so does what else the call came to.
+            self._log.error("bug", request_id=attempt.request.request_id, exc_info=bug)
 
     def _answer_repeatable(self, attempt: Attempt, route: Route, repeat: Repeat) -> HttpResponse:
         """As `_answer_read`, for operations that say how an answer is made again."""

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import errno
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from msgspec.structs import replace
 
 from strongroom.errors import AccessDeniedException
 from strongroom.identity.principal import Principal
 from strongroom.operations.authorize import authorize
 from strongroom.operations.call import Call, Target
+from strongroom.operations.catalog import CATALOG
+from strongroom.operations.iam.credentials import make_access_key
 from strongroom.operations.secretsmanager.resolution import secret_target
+from strongroom.ports import ACCESS_KEYS
 from strongroom.server import explaining
 from strongroom.server.explaining import Explainer
-from support.key_room import ACCOUNT, NOON, OTHER_ACCOUNT, KeyRoom, allow
+from strongroom.server.pipeline import Pipeline
+from strongroom.server.world import SystemClock
+from strongroom.wire.http import HttpRequest, HttpResponse
+from strongroom.wire.models import load_service
+from support.key_room import ACCOUNT, NOON, OTHER_ACCOUNT, REGION, KeyRoom, allow
 from support.permission_world import GET, SECRET_ARN, a_secret
 from support.refused import keep_nothing
 
@@ -188,3 +199,70 @@ def test_a_call_nothing_was_refused_in_has_no_record(room: KeyRoom) -> None:
     call = room.call(now=NOON)
     assert asyncio.run(Explainer(kept.append, ACTIONS).keep(call)) == frozenset()
     assert kept == []
+
+
+class Log:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Any]] = []
+
+    def error(self, event: str, **fields: Any) -> None:
+        self.told.append((event, fields.get("exc_info")))
+
+
+class Trail:
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def append(self, event: bytes) -> None:
+        self.events.append(json.loads(event))
+
+    def close(self) -> None: ...
+
+
+def asked(room: KeyRoom, log: Log, trail: Trail, keep: Callable[[bytes], None]) -> HttpResponse:
+    """Return a process's answer to a call that policies refuse."""
+    ann = room.user("ann")
+    now = dt.datetime.now(dt.UTC)
+    made = make_access_key(room.root_key, room.entropy, now, ACCOUNT, ann.principal_id)
+    room.unit.save(ACCESS_KEYS, made.record)
+    pipeline = Pipeline(
+        models={"kms": load_service("kms")},
+        catalog={"kms": CATALOG["kms"]},
+        store=room.store,
+        trail=trail,
+        resources=replace(room.resources, keep_decision=keep),
+        clock=SystemClock(),
+        log=log,
+    )
+    headers = {"X-Amz-Target": "TrentService.ListKeys", "Host": "localhost"}
+    request = AWSRequest(method="POST", url="http://localhost/", data=b"{}", headers=headers)
+    SigV4Auth(Credentials(made.record.access_key_id, made.secret_access_key), "kms", REGION).add_auth(request)
+    sent = {str(name).lower(): str(value) for name, value in request.headers.items()}
+    return asyncio.run(
+        pipeline.answer(HttpRequest("POST", "/", "", sent, b"{}", now, "r-1", "192.0.2.1", False))
+    )
+
+
+def test_the_trail_points_to_the_record_of_a_refused_call(room: KeyRoom) -> None:
+    log, trail, kept = Log(), Trail(), []
+    assert asked(room, log, trail, kept.append).status == 400
+    (event,) = trail.events
+    assert event["additionalEventData"] == {"decisionRecord": "r-1"}
+    assert [each["request_id"] for each in read(kept)] == ["r-1"]
+    assert log.told == []
+
+
+@pytest.mark.parametrize("problem", [OSError(errno.ENOSPC, "full"), RuntimeError("bug")], ids=["disk", "bug"])
+def test_a_refusal_that_cannot_be_explained_is_a_refusal_all_the_same(
+    room: KeyRoom, problem: Exception
+) -> None:
+    def fail(_: bytes) -> None:
+        raise problem
+
+    log, trail = Log(), Trail()
+    answer = asked(room, log, trail, fail)
+    assert (answer.status, b"not authorized to perform: kms:ListKeys" in answer.body) == (400, True)
+    (event,) = trail.events
+    assert (event["errorCode"], "additionalEventData" in event) == ("AccessDenied", False)
+    expected = [("decision record not written", None)] if isinstance(problem, OSError) else [("bug", problem)]
+    assert log.told == expected

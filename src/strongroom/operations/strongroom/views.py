@@ -37,7 +37,8 @@ _NOTHING: Final[Record] = {"refusals": (), "keys": (), "near_misses": (), "remed
 
 def concerns(record: Record, account_id: str) -> bool:
     """True when the account may see anything of the record: it is the caller's or the resource's."""
-    return account_id in (record.get("account"), record["resource_account"])
+    # A record of an earlier version has not all that is asked for here.
+    return "own_side" in record and account_id in (record["account"], record["resource_account"])
 
 
 def shown(record: Record, account_id: str) -> dict[str, Any]:
