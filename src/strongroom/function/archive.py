@@ -20,7 +20,7 @@ __all__ = ["MAXIMUM_UNZIPPED", "MAXIMUM_ZIPPED", "unzipped_size"]
 
 MAXIMUM_ZIPPED: Final = 52_428_800
 MAXIMUM_UNZIPPED: Final = 262_144_000
-MAXIMUM_ENTRIES: Final = 50_000
+MAXIMUM_ENTRIES: Final = 20_000
 _MAXIMUM_DIRECTORY: Final = 8 * 1024 * 1024
 """Bytes of the zip file's own table of contents."""
 _PIECE: Final = 1 << 20

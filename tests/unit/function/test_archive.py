@@ -123,14 +123,14 @@ def test_too_large_a_file_and_too_long_a_directory_are_not_looked_into(
     zip_file = bytearray(entry("a"))
     at = zip_file.rindex(b"PK\x05\x06")
     struct.pack_into("<I", zip_file, at + 12, 9 * 1024 * 1024)
-    assert refusal(bytes(zip_file)) == "The zip file must not hold more than 50000 files and directories."
+    assert refusal(bytes(zip_file)) == "The zip file must not hold more than 20000 files and directories."
     monkeypatch.setattr(archive, "MAXIMUM_ZIPPED", 10)
     assert refusal(entry("a")) == "The zip file must not be larger than 52428800 bytes."
 
 
 def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAXIMUM_ENTRIES", 1)
-    assert refusal(files(a=b"", b=b"")) == "The zip file must not hold more than 50000 files and directories."
+    assert refusal(files(a=b"", b=b"")) == "The zip file must not hold more than 20000 files and directories."
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))

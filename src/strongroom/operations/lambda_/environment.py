@@ -106,15 +106,16 @@ def runtime_environment(
 ) -> dict[str, str]:
     """Return the whole environment of a run: the function's own variables, then what Lambda sets.
 
-    AWS_ENDPOINT_URL leads every AWS SDK to this server. SECRETS_MANAGER_ENDPOINT, which the rotation
-    templates ask for, does so too, unless the function has one of its own.
+    AWS_ENDPOINT_URL leads every AWS SDK to this server, where alone the credentials are good.
+    SECRETS_MANAGER_ENDPOINT, which the rotation templates ask for, does so too, unless the function has one
+    of its own.
     """
     access_key_id, secret_access_key, session_token = credentials
     return {
         "SECRETS_MANAGER_ENDPOINT": endpoint_url,
-        "AWS_ENDPOINT_URL": endpoint_url,
         "LANG": "en_US.UTF-8",
         **own,
+        "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_ACCESS_KEY_ID": access_key_id,
         "AWS_SECRET_ACCESS_KEY": secret_access_key,
         "AWS_SESSION_TOKEN": session_token,

@@ -124,7 +124,7 @@ INVOKE_FUNCTION = Operation(
         "A caller whose permission ends while the function runs gets no answer from it.",
         "At most 32 functions run at a time for each worker process; further calls wait.",
         "ClientContext has no effect.",
-        "SECRETS_MANAGER_ENDPOINT and AWS_ENDPOINT_URL lead the function to this server, unless it has "
-        "environment variables of its own of these names.",
+        "AWS_ENDPOINT_URL leads the function to this server, and so does SECRETS_MANAGER_ENDPOINT unless the "
+        "function has one of its own that is not AWS's.",
     ),
 )

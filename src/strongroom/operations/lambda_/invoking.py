@@ -24,8 +24,9 @@ from strongroom.ports import LAYER_VERSIONS, Invocation, ReadUnit
 
 __all__ = ["invocation_of"]
 
-_SESSION_GRACE_SECONDS: Final = 60
-"""How much longer than the function its role's session lasts."""
+SESSION_SECONDS: Final = 960
+"""How much longer than the function may run its role's session lasts: a runner may keep a function ready for
+some minutes, with what it made of the first call's credentials."""
 
 
 def invocation_of(
@@ -38,7 +39,7 @@ def invocation_of(
 ) -> Invocation:
     """Return one run of `function` with `event`, as its execution role as that is now. Writes nothing.
 
-    The session is called as the function is, as in AWS, and ends soon after the function must have.
+    The session is called as the function is, as in AWS.
 
     Raises:
         InvalidParameterValueException: the role has gone, or no longer trusts Lambda.
@@ -81,7 +82,7 @@ def _credentials(
         now,
         account_id=role.account_id,
         type=PrincipalType.ASSUMED_ROLE,
-        seconds=function.timeout_seconds + _SESSION_GRACE_SECONDS,
+        seconds=function.timeout_seconds + SESSION_SECONDS,
         name=function.function_name,
         role_id=role.role_id,
     )

@@ -57,7 +57,7 @@ def test_a_run_acts_as_a_session_of_the_execution_role_named_as_the_function(roo
     session = open_session(room.root_key, run.credentials[0], run.credentials[2])
     assert session is not None
     assert session.secret_access_key == run.credentials[1]
-    assert session.expires_at == NOON + dt.timedelta(seconds=90)
+    assert session.expires_at == NOON + dt.timedelta(seconds=30 + 960)
 
 
 def test_the_environment_is_the_functions_own_and_what_lambda_sets(room: FunctionRoom) -> None:
@@ -87,7 +87,10 @@ def test_the_environment_is_the_functions_own_and_what_lambda_sets(room: Functio
 
 
 def test_a_function_may_speak_to_another_secrets_manager(room: FunctionRoom) -> None:
-    own = {"SECRETS_MANAGER_ENDPOINT": "https://elsewhere.example"}
+    own = {
+        "SECRETS_MANAGER_ENDPOINT": "https://elsewhere.example",
+        "AWS_ENDPOINT_URL": "https://elsewhere.example",
+    }
     environment = invocation(room, room.function(environment=own)).environment
     assert environment["SECRETS_MANAGER_ENDPOINT"] == "https://elsewhere.example"
     assert environment["AWS_ENDPOINT_URL"] == ENDPOINT
