@@ -26,7 +26,7 @@ class Limits:
     spare_seconds: float = 600
     """After so long without a call no spare is kept."""
     age_seconds: float = 840
-    """A sandbox and the credentials it began with get no older; those are good for 900 seconds at least."""
+    """A sandbox gets no older. Its credentials are renewed with each call."""
     start_seconds: float = 15
     """Our own part of a start."""
     load_seconds: float = 10

@@ -13,7 +13,7 @@ import orjson
 
 from strongroom.functions.answers import answer_of, report_line
 from strongroom.functions.confinement import Confinement, Level, sandbox_level
-from strongroom.functions.environment import environment_of, log_names
+from strongroom.functions.environment import environment_of, facts_of, lasting_environment
 from strongroom.functions.limits import Limits
 from strongroom.functions.logs import FunctionLogs
 from strongroom.functions.places import Places
@@ -133,20 +133,11 @@ class SandboxRunner:
         sandbox.load(invocation.handler, environment, invocation.memory_mb)
 
     def _request(self, invocation: Invocation) -> dict[str, Any]:
-        group, stream = log_names(invocation)
         return {
             "event": invocation.event.decode("utf-8", "surrogatepass"),
             "credentials": list(invocation.credentials),
             "timeout_seconds": invocation.timeout_seconds,
-            "facts": {
-                "request_id": invocation.request_id,
-                "function_name": invocation.function_arn.split(":")[6],
-                "function_version": "$LATEST",
-                "function_arn": invocation.function_arn,
-                "memory_mb": invocation.memory_mb,
-                "log_group": group,
-                "log_stream": stream,
-            },
+            "facts": dict(facts_of(invocation)),
         }
 
     def _result(self, invocation: Invocation, end: End, run: Run, seconds: float) -> InvocationResult:
@@ -198,7 +189,7 @@ def _fingerprint(invocation: Invocation) -> str:
         invocation.handler,
         invocation.code_sha256,
         *(sha256 for sha256, _ in invocation.layers),
-        sorted(invocation.environment.items()),
+        sorted(lasting_environment(invocation).items()),
         invocation.memory_mb,
         invocation.region,
         invocation.endpoint_url,

@@ -71,7 +71,7 @@ def test_the_environment_is_lambdas_and_the_functions_and_nothing_of_the_servers
     found = answer(
         runner,
         an_invocation(
-            code, environment={"EXCLUDE_CHARACTERS": "/@", "AWS_ENDPOINT_URL": "http://elsewhere.example"}
+            code, environment={"EXCLUDE_CHARACTERS": "/@", "AWS_SECRET_ACCESS_KEY": "of another call"}
         ),
     )
     assert found.pop("LAMBDA_TASK_ROOT")
@@ -165,15 +165,21 @@ def handler(event, context):
 """
 
 
+def variables(credentials: tuple[str, str, str]) -> dict[str, str]:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    stream = {"AWS_LAMBDA_LOG_STREAM_NAME": f"of {credentials[0]}"}
+    return {"TEST": "warm", **dict(zip(names, credentials, strict=True)), **stream}
+
+
 def test_a_second_call_finds_the_sandbox_warm_and_has_its_own_credentials(runner: SandboxRunner) -> None:
+    """They come twice: by themselves, and among the variables as Lambda sets them."""
     first, second = (
         ("ASIAFIRST", "first-secret", "first-token"),
         ("ASIASECOND", "second-secret", "second-token"),
     )
-    environment = {"TEST": "warm"}
-    before = answer(runner, an_invocation(COUNTS, credentials=first, environment=environment))
+    before = answer(runner, an_invocation(COUNTS, credentials=first, environment=variables(first)))
     assert before == [1, list(first), list(first)]
-    after = answer(runner, an_invocation(COUNTS, credentials=second, environment=environment))
+    after = answer(runner, an_invocation(COUNTS, credentials=second, environment=variables(second)))
     assert after == [2, list(second), list(second)]
 
 

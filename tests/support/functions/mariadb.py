@@ -35,7 +35,7 @@ def modes(ssl):
 
 def change_own_password(connection, user, password):
     with connection.cursor() as cursor:
-        cursor.execute("ALTER USER CURRENT_USER() IDENTIFIED BY %s", (password,))
+        cursor.execute("SET PASSWORD = PASSWORD(%s)", (password,))
     connection.commit()
 
 
