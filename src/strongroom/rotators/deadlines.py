@@ -46,7 +46,7 @@ class Deadline:
     def fault(self) -> RotationFault:
         """Return what is raised when the time is up."""
         return RotationFault(
-            FaultKind.UNREACHABLE, f"the target did not answer within the {self._seconds:g} seconds of a step"
+            FaultKind.UNREACHABLE, f"the target did not answer within {round(self._seconds, 1):g} seconds"
         )
 
     @contextmanager

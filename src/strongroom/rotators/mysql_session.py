@@ -6,12 +6,13 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.mysql_faults import mysql_fault
-from strongroom.rotators.network_faults import network_fault
+from strongroom.rotators.sockets import connected_socket, shut
 from strongroom.rotators.tls import Tls, client_context, connect_by_tls
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument
 
@@ -79,7 +80,7 @@ def open_mysql(document: SecretDocument, deadline: Deadline) -> Iterator[MysqlCo
         RotationFault: none comes about.
     """
     (connection, twin), tls = connect_by_tls(document, lambda tls: _connect(document, tls, deadline))
-    with twin, contextlib.closing(connection), deadline.ending(lambda: _shut(twin)) as late:
+    with twin, contextlib.closing(connection), deadline.ending(partial(shut, twin)) as late:
         session = MysqlConnection(connection, tls, deadline, late)
         session.execute(PROLOGUE)
         yield session
@@ -88,10 +89,9 @@ def open_mysql(document: SecretDocument, deadline: Deadline) -> Iterator[MysqlCo
 def _connect(document: SecretDocument, tls: Tls, deadline: Deadline) -> tuple[Any, socket.socket]:
     """Return a connection, and its socket once more, by which it can be cut."""
     driver = load_driver("pymysql", EXTRA)
-    host, port = document.text("host"), document.port(PORT)
     made = driver.Connection(
-        host=host,
-        port=port,
+        host=document.text("host"),
+        port=document.port(PORT),
         user=document.text("username"),
         password=document.text("password"),
         database=document.text("dbname", "") or None,
@@ -103,13 +103,10 @@ def _connect(document: SecretDocument, tls: Tls, deadline: Deadline) -> tuple[An
         **_protection(document, tls),
     )
     attempt = Deadline(deadline.connect_seconds())
-    try:
-        own = socket.create_connection((host, port), attempt.left())
-    except (OSError, UnicodeError) as exc:
-        raise network_fault(exc, tls=False) from None
+    own = connected_socket(document, PORT, attempt)
     twin = own.dup()
     try:
-        with attempt.ending(lambda: _shut(twin)) as late:
+        with attempt.ending(partial(shut, twin)) as late:
             try:
                 made.connect(own)
             except (driver.MySQLError, RuntimeError) as exc:
@@ -149,8 +146,3 @@ def _refusal(error: Exception) -> RotationFault:
     if error.args and error.args[0] == NO_PASSWORD_WANTED:
         return RotationFault(FaultKind.LOGIN, "the target lets the user in by other means than a password")
     return mysql_fault(error)
-
-
-def _shut(twin: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        twin.shutdown(socket.SHUT_RDWR)
