@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from strongroom.operations.catalog import CATALOG
 from strongroom.wire.models import OperationModel, load_service
+from support.record_schema import faults
 from support.running import Server, running
 from support.signing import Answer, Request, connect, json_call, query_call, receive, rest_call
 from support.trails import records
@@ -121,6 +122,7 @@ def _verify_records(data_dir: Path, request_ids: list[str]) -> None:
     other accounts get."""
     found: dict[str, list[Mapping[str, Any]]] = collections.defaultdict(list)
     for record in records(data_dir):
+        assert faults(record) == [], record
         found[record["requestID"]].append(record)
     for request_id in request_ids:
         mine = found[request_id]

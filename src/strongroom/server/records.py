@@ -97,7 +97,9 @@ def events_of(
             (part["target"],),
             event_name=part["operation"],
             read_only=True,
-            request_parameters=service.operations[part["operation"]].redact_request(part["request"]),
+            request_parameters=None
+            if part.get("error_code") == AccessDeniedException.__name__
+            else service.operations[part["operation"]].redact_request(part["request"]),
             error_code=_record_code(part.get("error_code")),
             error_message=part.get("error_message"),
             additional=part.get("additional"),
@@ -212,4 +214,5 @@ def _resource_type(arn: str) -> str | None:
     if parsed is None:
         return None
     kind = re.split("[:/]", parsed.resource, maxsplit=1)[0]
-    return _RESOURCE_TYPES.get(kind, kind)
+    # What has no type of its own (the root user, a session) is named by who called, not as a resource.
+    return _RESOURCE_TYPES.get(kind)

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Final
 
-from strongroom.audit.event import call_event
+from strongroom.audit.event import service_event
 from strongroom.identity import ids
 from strongroom.identity.records import Account
 from strongroom.names import AccountId, is_account_id
@@ -64,22 +64,22 @@ def create_account(
     unit.save(ACCOUNTS, Account(account_id=account, created_at=now))
     unit.save(ACCESS_KEYS, new.record)
     unit.record(
-        call_event(
-            event_source=EVENT_SOURCE,
-            event_name="CreateAccount",
+        service_event(
+            name="CreateAccount",
+            account_id=account,
             region=EVENT_REGION,
-            user_identity={"type": "AWSService", "invokedBy": EVENT_SOURCE},
-            source_ip=EVENT_SOURCE,
-            user_agent=EVENT_SOURCE,
-            request_id=new.record.access_key_id,
-            event_id=str(uuid.UUID(bytes=entropy.token_bytes(16), version=4)),
             at=now,
-            read_only=False,
-            recipient_account_id=account,
-            response_elements={"accountId": account, "accessKeyId": new.record.access_key_id},
+            event_id=_uuid(entropy),
+            request_id=_uuid(entropy),
+            additional={"accountId": account, "accessKeyId": new.record.access_key_id},
+            source=EVENT_SOURCE,
         )
     )
     return NewAccount(account, new.record.access_key_id, new.secret_access_key)
+
+
+def _uuid(entropy: Entropy) -> str:
+    return str(uuid.UUID(bytes=entropy.token_bytes(16), version=4))
 
 
 def _random_account(unit: WriteUnit, entropy: Entropy) -> AccountId:

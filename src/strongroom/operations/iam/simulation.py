@@ -177,7 +177,8 @@ def _simulated(request: Mapping[str, Any], setting: _Setting) -> Mapping[str, An
         if _ACTION.fullmatch(action) is None:
             raise InvalidInputException(invalid_action(action))
     resources: Sequence[str] = request.get("ResourceArns") or ("*",)
-    statements = sum(len(each.policy.statements) for each in _sources(setting, actions[0]))
+    first = actions[0] if actions else ""
+    statements = sum(len(each.policy.statements) for each in _sources(setting, first))
     size, after = min(page_size(request), max(1, MAX_MATCHES // (statements or 1))), parse_marker(request)
     if after and not after.isdecimal():
         raise ValidationException(messages.INVALID_MARKER)

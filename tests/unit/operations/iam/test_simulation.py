@@ -119,6 +119,10 @@ def test_without_resources_everything_is_meant(room: IdentityRoom) -> None:
     assert "ResourceSpecificResults" not in found
 
 
+def test_of_no_actions_there_are_no_results(room: IdentityRoom) -> None:
+    assert results(room, CUSTOM, PolicyInputList=[], ActionNames=[]) == []
+
+
 def test_context_decides_and_what_is_missing_is_named(room: IdentityRoom) -> None:
     document = policy(
         allow(
