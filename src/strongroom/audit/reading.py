@@ -142,6 +142,9 @@ class Consumers:
         return f"Not safe to retire yet: {', '.join(waiting)} may still use an older version."
 
 
+_SERVICE_ROLES: Final = ":role/aws-service-role/"
+
+
 def consumers_of(
     readings: Iterable[Reading],
     labels: Mapping[StagingLabel, VersionId],
@@ -149,13 +152,15 @@ def consumers_of(
 ) -> Consumers:
     """Return who has read a secret since a time (None: ever), and how they stand.
 
-    `labels` are the secret's staging labels now.
+    `labels` are the secret's staging labels now. The service itself, which reads old versions in its own
+    role while it rotates, is nobody who has to change over.
     """
     earliest = "" if since is None else since.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     current, previous = labels.get(AWSCURRENT), labels.get(AWSPREVIOUS)
     by_principal: dict[str, list[Reading]] = {}
     for reading in readings:
-        by_principal.setdefault(reading.principal, []).append(reading)
+        if _SERVICE_ROLES not in reading.principal:
+            by_principal.setdefault(reading.principal, []).append(reading)
     found = []
     for principal, own in by_principal.items():
         own.sort(key=lambda each: (each.last_at, each.version_id == current), reverse=True)

@@ -39,7 +39,9 @@ policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Poli
 oidc_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="OpenID Connect providers.")
 trail_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The audit trail.")
 function_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Functions that rotate secrets.")
+rotation_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Rotation of secrets.")
 app.add_typer(account_app, name="account")
+app.add_typer(rotation_app, name="rotation")
 app.add_typer(policy_app, name="policy")
 app.add_typer(function_app, name="function")
 app.add_typer(oidc_app, name="oidc")
@@ -104,6 +106,13 @@ RegionOption = Annotated[
 ]
 LookupRegion = Annotated[
     str, typer.Option("--region", envvar="AWS_DEFAULT_REGION", callback=_region, help="Where to look.")
+]
+SecretName = Annotated[
+    str | None,
+    typer.Argument(metavar="SECRET", help="The name or ARN of a secret. [default: all that rotate]"),
+]
+SecretAccount = Annotated[
+    str | None, typer.Option("--account", callback=_account, help="The secret's account.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -701,6 +710,80 @@ def trail_key(
 
     with refusals():
         (print_digest_keys if digest else print_key)(data_dir or default_data_dir())
+
+
+@rotation_app.command("status")
+def rotation_status(
+    secret_id: SecretName = None,
+    account: SecretAccount = None,
+    region: LookupRegion = "us-east-1",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say where rotation stands, and why it failed; exit code 1 when a secret needs looking after."""
+    from strongroom.cli.rotations import print_status
+
+    with refusals():
+        code = print_status(
+            data_dir or default_data_dir(), secret_id, account_id=account, region=region, as_json=as_json
+        )
+    raise typer.Exit(code)
+
+
+@rotation_app.command("history")
+def rotation_history(
+    secret_id: Annotated[str, typer.Argument(metavar="SECRET", help="The name or ARN of a secret.")],
+    account: SecretAccount = None,
+    region: LookupRegion = "us-east-1",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say how the last rotations of a secret ended."""
+    from strongroom.cli.rotations import print_history
+
+    with refusals():
+        code = print_history(
+            data_dir or default_data_dir(), secret_id, account_id=account, region=region, as_json=as_json
+        )
+    raise typer.Exit(code)
+
+
+@rotation_app.command("calendar")
+def rotation_calendar(
+    days: Annotated[int, typer.Option(min=1, max=1000, help="How far to look ahead.")] = 90,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say which secret is going to be rotated when."""
+    from strongroom.cli.rotations import print_calendar
+
+    with refusals():
+        code = print_calendar(data_dir or default_data_dir(), days=days, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@rotation_app.command("check")
+def rotation_check(
+    secret_id: Annotated[str, typer.Argument(metavar="SECRET", help="The name or ARN of a secret.")],
+    account: SecretAccount = None,
+    region: LookupRegion = "us-east-1",
+    root_key: RootKeySource = "",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a rotation would meet, changing nothing: it logs in to the target and looks at privileges."""
+    from strongroom.cli.rotation_check import print_check
+
+    with refusals():
+        code = print_check(
+            data_dir or default_data_dir(),
+            secret_id,
+            root_key=root_key,
+            account_id=account,
+            region=region,
+            as_json=as_json,
+        )
+    raise typer.Exit(code)
 
 
 def _version(value: bool) -> None:

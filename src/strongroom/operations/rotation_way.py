@@ -5,7 +5,9 @@ Source: fact sheet rotation sections 6, 7, 9 and 11; DESIGN section 8.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from strongroom.names import Arn, parse_arn
 from strongroom.operations.call import Resources
@@ -15,7 +17,11 @@ from strongroom.secret.document import SecretDocument, Strategy
 from strongroom.secret.records import Secret
 from strongroom.secret.rotation import ADMIN
 
-__all__ = ["ByFunction", "ByRotator", "rotator_of", "way_of"]
+__all__ = ["ByFunction", "ByRotator", "rotator_of", "settings_of", "way_of"]
+
+
+_SETTING_TAG: Final = "strongroom:rotation:"
+"""Begins tags that say what the official templates' environment says: PASSWORD_LENGTH and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,13 @@ class ByRotator:
     strategy: Strategy
     name: str
     """The engine, or the template's name."""
+
+
+def settings_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return a rotator's settings, which a secret has as tags."""
+    return {
+        key.removeprefix(_SETTING_TAG): value for key, value in tags.items() if key.startswith(_SETTING_TAG)
+    }
 
 
 def way_of(unit: ReadUnit, resources: Resources, secret: Secret) -> ByFunction | ByRotator | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -206,6 +206,17 @@ def turn_of(secret: Secret) -> tuple[dt.datetime, dt.datetime] | None:
     schedule, duration = schedule_of(rotation.rules)
     window = window_ending(schedule, duration, rotation.next_rotation_at)
     return moment_within(window, secret.arn), window[1]
+
+
+def turns(secret: Secret, until: dt.datetime) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    """Yield the secret's turns up to a moment, each with the close of its window, supposing all go well."""
+    turn = turn_of(secret)
+    rotation = secret.rotation
+    while turn is not None and turn[0] <= until:
+        yield turn
+        assert rotation is not None  # noqa: S101 - it has a turn
+        rotation = replace(rotation, next_rotation_at=next_date(rotation.rules, turn[0]))
+        turn = turn_of(replace(secret, rotation=rotation))
 
 
 def turn_after(secret: Secret, now: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:

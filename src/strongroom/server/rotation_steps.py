@@ -18,7 +18,7 @@ from strongroom.operations.call import Resources
 from strongroom.operations.lambda_.invoking import invocation_of
 from strongroom.operations.lambda_.policies import function_of, may_invoke
 from strongroom.operations.rotation_role import ROLE_NAME
-from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, way_of
+from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, settings_of, way_of
 from strongroom.operations.secretsmanager.rotation_runs import Task
 from strongroom.ports import Clock, Invocation, ReadUnit
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, parse_document
@@ -34,8 +34,6 @@ __all__ = ["RotationSteps", "event_text"]
 
 ATTEMPT_SECONDS: Final = 30.0
 """What a rotator may take for a step."""
-SETTING_TAG: Final = "strongroom:rotation:"
-"""Begins tags that say what the official templates' environment says: PASSWORD_LENGTH and so on."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}")
 
 
@@ -133,11 +131,7 @@ class RotationSteps:
     def _rotate(self, task: Task, way: ByRotator | None) -> None:
         described = self._call(task, "DescribeSecret", SecretId=task.secret_arn)
         labels = {label: version for version, found in _stages(described) for label in found}
-        settings = {
-            each["Key"].removeprefix(SETTING_TAG): each["Value"]
-            for each in described.get("Tags", ())
-            if each["Key"].startswith(SETTING_TAG)
-        }
+        settings = settings_of({each["Key"]: each["Value"] for each in described.get("Tags", ())})
         promoted = labels.get(AWSCURRENT) == task.version_id and not task.test_only
         if not promoted and labels.get(AWSPENDING) != task.version_id:
             # Seen by the machine, too, before each step; but a call may have come in between.

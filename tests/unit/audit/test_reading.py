@@ -115,6 +115,13 @@ class TestConsumers:
         assert [each.principal for each in found.consumers] == ["a", "b"]
         assert found.advice == "Not safe to retire yet: b may still use an older version."
 
+    def test_are_not_the_service_that_rotates(self) -> None:
+        role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/rotation.secretsmanager.amazonaws.com/Rotation"
+        readings = [read("old", "02", "AWSPREVIOUS", role), read("new", "03")]
+        found = consumers_of(readings, LABELS)
+        assert [each.principal for each in found.consumers] == [ALICE]
+        assert found.safe_to_retire
+
     def test_are_only_those_seen_since(self) -> None:
         readings = together(read("old", "02", principal="gone"), read("new", "05", principal="here"))
         found = consumers_of(readings, LABELS, dt.datetime(2026, 1, 3, tzinfo=dt.UTC))

@@ -1,0 +1,294 @@
+"""`strongroom rotation check`: what a rotation would meet, found out without changing anything.
+
+The operator has the root key, and reads the secret as its account's root user: the policies of the secret and
+of its key hold for that, and the trail says who looked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+import typer
+
+from strongroom.audit.reading import consumers_of
+from strongroom.cli.exits import Exit
+from strongroom.cli.operator import operator_event
+from strongroom.cli.rotations import found_secret, moment, next_turns
+from strongroom.errors import ServiceError
+from strongroom.identity.principal import Principal, PrincipalType
+from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, AccountId, Region, StagingLabel, root_arn
+from strongroom.operations.authorize import allowed, authorize
+from strongroom.operations.call import Call, Resources
+from strongroom.operations.datakeys import KeyMemory, open_value
+from strongroom.operations.lambda_.policies import function_of, may_invoke
+from strongroom.operations.rotation_role import ROLE_NAME, as_service, rotation_role
+from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, settings_of, way_of
+from strongroom.operations.secretsmanager.resolution import secret_target
+from strongroom.operations.secretsmanager.rotation_runs import duty_of
+from strongroom.ports import ROOT_KEY_CHECKS, ReadUnit
+from strongroom.rootkey import open_root_key
+from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, parse_document
+from strongroom.secret.material import CheckFinding, RotationMaterial
+from strongroom.secret.records import Secret
+from strongroom.secret.rotation import ADMIN, admin_use, pending_version
+from strongroom.server.drivers import open_rotators
+from strongroom.server.world import SystemClock, SystemEntropy
+from strongroom.store.errors import RoomError
+from strongroom.store.room import Room
+from strongroom.store.sqlite import SqliteStore
+from strongroom.trail.ledger import readings_up_to_now
+
+__all__ = ["print_check"]
+
+TURNS_SHOWN: Final = 3
+CONSUMER_DAYS: Final = 90
+_ACTIONS: Final = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+_GET: Final = "secretsmanager:GetSecretValue"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Checked:
+    """What was read of a secret, in one view of the store. Prints nothing."""
+
+    secret: Secret
+    findings: list[CheckFinding]
+    way: ByFunction | ByRotator | None
+    material: RotationMaterial | None
+
+
+def print_check(
+    data_dir: Path, secret_id: str, *, root_key: str, account_id: str | None, region: str, as_json: bool
+) -> Exit:
+    """Print what a rotation of the secret would meet; FAILED when something stands in its way.
+
+    Raises:
+        RoomError, RootKeyError: the directory or the root key cannot be used; there is no such secret.
+        ServiceError: the account's root user may not read the secret, or its key cannot be used.
+    """
+    clock, entropy = SystemClock(), SystemEntropy()
+    room = Room.open(data_dir, own=False)
+    store = SqliteStore.open(room.path)
+    try:
+        held = open_root_key(root_key, data_dir, create=False, entropy=entropy)
+        known = store.read(lambda unit: unit.find(ROOT_KEY_CHECKS, "", "root"))
+        if known is None:
+            raise RoomError(f"{data_dir} was never finished; run 'strongroom init' on it.")
+        held.verify_check(known.check_value)
+        secret = store.read(lambda unit: found_secret(unit, secret_id, account_id, region))
+        event = operator_event("CheckRotation", secret.account_id, {"secretId": secret.arn}, clock, entropy)
+        # The value is opened when the trail says so.
+        store.write(lambda unit: unit.record(event)).result()
+        resources = Resources(store, held, entropy, KeyMemory(), rotators=open_rotators())
+        call = _call(secret, resources, clock.now())
+        checked = store.read(lambda unit: _look(unit, call, secret))
+    finally:
+        store.close()
+        room.close()
+    findings = checked.findings
+    if isinstance(checked.way, ByRotator) and checked.material is not None:
+        findings += checked.way.rotator.check(checked.material)
+    return _print(data_dir, checked, as_json=as_json)
+
+
+def _call(secret: Secret, resources: Resources, now: dt.datetime) -> Call:
+    arn = root_arn(secret.account_id)
+    principal = Principal(PrincipalType.ROOT, secret.account_id, arn, secret.account_id, "")
+    return Call(
+        service="secretsmanager",
+        operation="GetSecretValue",
+        request={},
+        principal=principal,
+        region=secret.region,
+        received_at=now,
+        request_id=str(uuid.uuid4()),
+        resources=resources,
+        context={
+            "aws:PrincipalArn": arn,
+            "aws:PrincipalAccount": secret.account_id,
+            "aws:PrincipalType": principal.type.value,
+            "aws:userid": secret.account_id,
+            "aws:RequestedRegion": secret.region,
+            "aws:SecureTransport": "true",
+        },
+        details={},
+    )
+
+
+def _look(unit: ReadUnit, call: Call, secret: Secret) -> _Checked:
+    secret = unit.secret(secret.arn) or secret
+    findings = [*_state_findings(unit, secret)]
+    current = _document(unit, call, secret, AWSCURRENT)
+    way = way_of(unit, call.resources, secret)
+    if isinstance(way, ByFunction):
+        findings += _function_findings(unit, secret, way)
+        return _Checked(secret, findings, way, None)
+    if current is None:
+        message = "the secret has no current value that is a JSON object"
+        findings.append(CheckFinding("value", FaultKind.SECRET, message))
+        return _Checked(secret, findings, None, None)
+    way = way or rotator_of(call.resources, current)
+    if way is None:
+        message = "there is no rotator for the engine in the secret JSON, and no function is configured"
+        findings.append(CheckFinding("rotator", FaultKind.SECRET, message))
+        return _Checked(secret, findings, None, None)
+    words = f"rotated by the rotator for {way.name}, {way.strategy.value}"
+    findings.append(CheckFinding("rotator", None, words))
+    findings += _role_findings(unit, call, secret)
+    try:
+        admin = _admin(unit, call, secret, current, findings)
+    except (ServiceError, RotationFault) as error:
+        findings.append(CheckFinding("superuser secret", FaultKind.SECRET, str(error)))
+        return _Checked(secret, findings, way, None)
+    return _Checked(secret, findings, way, _material(unit, call, secret, current, admin, way))
+
+
+def _material(
+    unit: ReadUnit,
+    call: Call,
+    secret: Secret,
+    current: SecretDocument,
+    admin: SecretDocument | None,
+    way: ByRotator,
+) -> RotationMaterial:
+    pending = pending_version(secret)
+    return RotationMaterial(
+        secret_arn=secret.arn,
+        version_id=pending or str(uuid.uuid4()),
+        current=current,
+        strategy=way.strategy,
+        pending=None if pending is None else _document(unit, call, secret, AWSPENDING),
+        previous=_document(unit, call, secret, AWSPREVIOUS),
+        admin=admin,
+        settings=settings_of(secret.tags or {}),
+    )
+
+
+def _state_findings(unit: ReadUnit, secret: Secret) -> list[CheckFinding]:
+    findings: list[CheckFinding] = []
+    if secret.deleted_at is not None:
+        findings.append(CheckFinding("secret", FaultKind.SECRET, "it is marked for deletion"))
+    if secret.replica_of is not None or secret.cross_account_primary is not None:
+        findings.append(CheckFinding("secret", FaultKind.SECRET, "it is a replica; its primary is rotated"))
+    duty, pending = duty_of(unit, secret.arn), pending_version(secret)
+    if duty is not None and duty.run is not None:
+        findings.append(
+            CheckFinding("labels", None, "a rotation is under way: see 'strongroom rotation status'")
+        )
+    elif pending is not None:
+        message = (
+            f"AWSPENDING was left on version {pending}; RotateSecret is refused until it is taken off with "
+            "UpdateSecretVersionStage, or a new value is written"
+        )
+        findings.append(CheckFinding("labels", FaultKind.SERVICE, message))
+    return findings
+
+
+def _function_findings(unit: ReadUnit, secret: Secret, way: ByFunction) -> list[CheckFinding]:
+    if function_of(unit, way.arn) is None:
+        return [CheckFinding("function", FaultKind.FUNCTION, f"there is no function {way.arn}")]
+    if not may_invoke(unit, way.arn, secret.arn, secret.account_id):
+        message = f"the policy of the function {way.arn} does not let secretsmanager.amazonaws.com in"
+        return [CheckFinding("function", FaultKind.FUNCTION, message)]
+    message = (
+        f"{way.arn} can be invoked; what it does itself is known by running it: RotateSecret with "
+        "RotateImmediately false tests it"
+    )
+    return [CheckFinding("function", None, message)]
+
+
+def _role_findings(unit: ReadUnit, call: Call, secret: Secret) -> list[CheckFinding]:
+    role = rotation_role(unit, secret.account_id)
+    if role is None:
+        return [CheckFinding("role", None, f"{ROLE_NAME} is made by RotateSecret")]
+    service = as_service(call, role)
+    refused = [
+        action
+        for action in _ACTIONS
+        if not allowed(
+            service, unit, secret_target(service, unit, secret.arn, f"secretsmanager:{action}")
+        ).allowed
+    ]
+    if refused:
+        message = f"policies do not allow the role {role.arn} {', '.join(refused)} on this secret"
+        return [CheckFinding("role", FaultKind.SERVICE, message)]
+    return [CheckFinding("role", None, f"{ROLE_NAME} may read and write this secret")]
+
+
+def _admin(
+    unit: ReadUnit, call: Call, secret: Secret, current: SecretDocument, findings: list[CheckFinding]
+) -> SecretDocument | None:
+    named = current.text(ADMIN, "")
+    if not named:
+        return None
+    target = secret_target(call, unit, named, _GET)
+    authorize(call, unit, (target,))
+    if not isinstance(target.record, Secret):
+        raise RotationFault(FaultKind.SECRET, f"there is no superuser secret {named}")
+    admin = _document(unit, call, target.record, AWSCURRENT)
+    if admin is None:
+        raise RotationFault(
+            FaultKind.SECRET, "the superuser secret has no current value that is a JSON object"
+        )
+    rotation = secret.rotation
+    if rotation is not None and rotation.enabled and rotation.admin_use != admin_use(secret.arn, current):
+        message = f"{ADMIN} or the target has changed since RotateSecret was called; call it again"
+        findings.append(CheckFinding("superuser secret", FaultKind.SECRET, message))
+    return admin
+
+
+def _document(unit: ReadUnit, call: Call, secret: Secret, label: StagingLabel) -> SecretDocument | None:
+    """Return the value under a label; None: there is none, or it is no JSON object.
+
+    Raises:
+        ServiceError: the caller may not read it, or it does not open.
+    """
+    authorize(call, unit, (secret_target(call, unit, secret.arn, _GET),))
+    version = unit.version(secret.arn, secret.labels.get(label, ""))
+    if version is None:
+        return None
+    value = open_value(
+        call, unit, version, region=Region(secret.region), account_id=AccountId(secret.account_id)
+    )
+    try:
+        return parse_document(value)
+    except RotationFault:
+        return None
+
+
+def _print(data_dir: Path, checked: _Checked, *, as_json: bool) -> Exit:
+    secret = checked.secret
+    coming = [moment(at) for at in next_turns(secret, TURNS_SHOWN)]
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(days=CONSUMER_DAYS)
+    readers = consumers_of(readings_up_to_now(data_dir, secret.arn), secret.labels, since).consumers
+    consumers = [each.principal for each in readers]
+    failed = any(each.fault is not None for each in checked.findings)
+    if as_json:
+        fields = {
+            "arn": secret.arn,
+            "name": secret.name,
+            "passed": not failed,
+            "findings": [
+                {
+                    "subject": each.subject,
+                    "fault": None if each.fault is None else each.fault.value,
+                    "message": each.message,
+                }
+                for each in checked.findings
+            ],
+            "next": coming,
+            "consumers": consumers,
+        }
+        typer.echo(orjson.dumps(fields).decode())
+        return Exit.FAILED if failed else Exit.DONE
+    typer.echo(f"{secret.name} ({secret.arn})")
+    for each in checked.findings:
+        typer.echo(f"  {'ok  ' if each.fault is None else 'FAIL'}  {each.subject}: {each.message}")
+    typer.echo(f"  next: {', '.join(coming) or 'it is not scheduled'}")
+    typer.echo(f"  read in the last {CONSUMER_DAYS} days by: {', '.join(consumers) or 'nobody'}")
+    typer.echo("A rotation would fail." if failed else "Nothing stands in the way of a rotation.")
+    return Exit.FAILED if failed else Exit.DONE

@@ -1,0 +1,273 @@
+"""`strongroom rotation`: what rotates, what became of it, and what comes next."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import orjson
+import typer
+
+from strongroom.cli.exits import Exit
+from strongroom.errors import ServiceError
+from strongroom.names import AWSCURRENT
+from strongroom.operations.secretsmanager.rotation_view import (
+    Rotating,
+    RotationState,
+    every_rotating,
+    history,
+    rotating,
+)
+from strongroom.ports import ACCOUNTS, ReadUnit
+from strongroom.secret.records import Secret
+from strongroom.secret.reference import parse_secret_ref
+from strongroom.secret.rotation import turns
+from strongroom.secret.runs import Outcome, RotationRecord
+from strongroom.store.errors import RoomError
+from strongroom.store.room import Room
+from strongroom.store.sqlite import SqliteStore
+
+__all__ = ["found_secret", "moment", "next_turns", "print_calendar", "print_history", "print_status"]
+
+T = TypeVar("T")
+
+FORESEEN: Final = dt.timedelta(days=2000)
+_WORDS: Final = {
+    RotationState.OFF: "rotation is off",
+    RotationState.WAITING: "waits for its turn",
+    RotationState.DUE: "is due and begins in a moment",
+    RotationState.RUNNING: "is rotated now",
+    RotationState.RETRYING: "failed, and is attempted again",
+}
+
+
+def print_status(
+    data_dir: Path, secret_id: str | None, *, account_id: str | None, region: str, as_json: bool
+) -> Exit:
+    """Print where rotation stands: of one secret, or of every one that something is due for.
+
+    FAILED when a last attempt has failed, or a rotation is overdue.
+
+    Raises:
+        RoomError: it is no data directory; there is no such secret.
+    """
+    now = dt.datetime.now(dt.UTC)
+
+    def find(unit: ReadUnit) -> list[Rotating]:
+        if secret_id is None:
+            return list(every_rotating(unit, now))
+        return [rotating(unit, found_secret(unit, secret_id, account_id, region), now)]
+
+    found = _read(data_dir, find)
+    if as_json:
+        typer.echo(orjson.dumps({"rotations": [_fields(each) for each in found]}).decode())
+    else:
+        for each in found:
+            typer.echo("\n".join(_lines(each)))
+        if not found:
+            typer.echo("No secret rotates.")
+    troubled = any(each.overdue or _failure(each) is not None for each in found)
+    return Exit.FAILED if troubled else Exit.DONE
+
+
+def print_history(
+    data_dir: Path, secret_id: str, *, account_id: str | None, region: str, as_json: bool
+) -> Exit:
+    """Print how a secret's last rotations ended, the newest last.
+
+    Raises:
+        RoomError: it is no data directory; there is no such secret.
+    """
+
+    def find(unit: ReadUnit) -> tuple[Secret, list[RotationRecord]]:
+        secret = found_secret(unit, secret_id, account_id, region)
+        return secret, history(unit, secret)
+
+    secret, found = _read(data_dir, find)
+    if as_json:
+        typer.echo(orjson.dumps({"arn": secret.arn, "attempts": [_record_fields(x) for x in found]}).decode())
+        return Exit.DONE
+    typer.echo(f"{secret.name} ({secret.arn})")
+    for record in found:
+        typer.echo(f"  {_record_line(record)}")
+    if not found:
+        typer.echo("  It has not been rotated yet.")
+    return Exit.DONE
+
+
+def print_calendar(data_dir: Path, *, days: int, as_json: bool) -> Exit:
+    """Print when which secret is going to be rotated in the next `days`.
+
+    Raises:
+        RoomError: it is no data directory.
+    """
+    now = dt.datetime.now(dt.UTC)
+    until = now + dt.timedelta(days=days)
+
+    def find(unit: ReadUnit) -> list[tuple[dt.datetime, dt.datetime, Secret]]:
+        return [
+            (at, closes, each.secret)
+            for each in every_rotating(unit, now)
+            for at, closes in turns(each.secret, until)
+        ]
+
+    found = sorted(_read(data_dir, find), key=lambda entry: (entry[0], entry[2].arn))
+    if as_json:
+        fields = [
+            {"at": moment(at), "until": moment(closes), "arn": secret.arn, "name": secret.name}
+            for at, closes, secret in found
+        ]
+        typer.echo(orjson.dumps({"days": days, "rotations": fields}).decode())
+        return Exit.DONE
+    for at, closes, secret in found:
+        late = "  (overdue)" if closes < now else ""
+        typer.echo(f"{moment(at)}  {secret.name}  {_region(secret)}{late}")
+    typer.echo(f"{len(found)} rotations in the next {days} days.")
+    return Exit.DONE
+
+
+def found_secret(unit: ReadUnit, secret_id: str, account_id: str | None, region: str) -> Secret:
+    """Return the secret of a name or ARN; a name is looked for in one region, in every account or one.
+
+    Raises:
+        RoomError: there is none, or several accounts have one.
+    """
+    try:
+        ref = parse_secret_ref(secret_id)
+    except ServiceError as error:
+        raise RoomError(error.message) from error
+    if ref.arn is not None:
+        named = [unit.secret(ref.arn)]
+    else:
+        one = ref.account_id or account_id
+        accounts = [one] if one else [each.account_id for each in unit.scan(ACCOUNTS, "")]
+        named = [unit.secret_named(each, ref.region or region, ref.name or "") for each in accounts]
+    found = [each for each in named if each is not None]
+    if not found:
+        raise RoomError(f"There is no secret {secret_id} in {ref.region or region}.")
+    if len(found) > 1:
+        having = ", ".join(each.account_id for each in found)
+        raise RoomError(f"Several accounts have a secret {secret_id}: {having}. Say which: --account.")
+    return found[0]
+
+
+def next_turns(secret: Secret, number: int) -> list[dt.datetime]:
+    """Return when the secret is rotated next."""
+    until = dt.datetime.now(dt.UTC) + FORESEEN
+    return [at for at, _ in islice(turns(secret, until), number)]
+
+
+def moment(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _read(data_dir: Path, work: Callable[[ReadUnit], T]) -> T:
+    room = Room.open(data_dir, own=False)
+    try:
+        store = SqliteStore.open(room.path)
+        try:
+            return store.read(work)
+        finally:
+            store.close()
+    finally:
+        room.close()
+
+
+def _lines(each: Rotating) -> Iterable[str]:
+    secret, duty = each.secret, each.duty
+    rotation = secret.rotation
+    yield f"{secret.name} ({secret.arn})"
+    yield f"  {_WORDS[each.state]}{_way(secret)}"
+    run = None if duty is None else duty.run
+    if run is not None:
+        what = "a test of the configuration" if run.test_only else f"version {run.version_id}"
+        step = "every step is done" if run.step is None else f"next is {run.step}"
+        yield f"  {what}, begun {moment(run.started_at)}: attempt {run.attempts}, {step}"
+    failure = _failure(each)
+    if failure is not None:
+        yield f"  failed {moment(failure.at)} in {failure.step}: {failure.message}"
+    if duty is not None and each.state in (RotationState.RETRYING, RotationState.WAITING):
+        yield f"  next: {moment(duty.due_at)}"
+    if rotation is not None and rotation.last_rotated_at is not None:
+        yield f"  last rotated: {moment(rotation.last_rotated_at)}"
+    if each.overdue and rotation is not None and rotation.next_rotation_at is not None:
+        yield f"  OVERDUE since {moment(rotation.next_rotation_at)}"
+
+
+def _way(secret: Secret) -> str:
+    rotation = secret.rotation
+    if rotation is None:
+        return ""
+    if rotation.function_arn is not None:
+        return f", by {rotation.function_arn}"
+    return f", by the rotator for {rotation.engine}" if rotation.engine else ""
+
+
+def _failure(each: Rotating) -> Any:
+    return None if each.duty is None or each.duty.run is None else each.duty.run.failure
+
+
+def _fields(each: Rotating) -> dict[str, Any]:
+    secret, duty = each.secret, each.duty
+    rotation, run, failure = secret.rotation, None if duty is None else duty.run, _failure(each)
+    return {
+        "arn": secret.arn,
+        "name": secret.name,
+        "state": each.state.value,
+        "overdue": each.overdue,
+        "function": None if rotation is None else rotation.function_arn,
+        "engine": None if rotation is None else rotation.engine,
+        "current": secret.labels.get(AWSCURRENT),
+        "credential_since": None if each.credential_at is None else moment(each.credential_at),
+        "last_rotated": None
+        if rotation is None or rotation.last_rotated_at is None
+        else moment(rotation.last_rotated_at),
+        "next": None if duty is None else moment(duty.due_at),
+        "run": None
+        if run is None
+        else {
+            "version_id": run.version_id,
+            "started": moment(run.started_at),
+            "test_only": run.test_only,
+            "attempt": run.attempts,
+            "step": run.step,
+        },
+        "failure": None
+        if failure is None
+        else {
+            "at": moment(failure.at),
+            "step": failure.step,
+            "kind": failure.kind,
+            "message": failure.message,
+        },
+    }
+
+
+def _record_line(record: RotationRecord) -> str:
+    what = "test" if record.test_only else f"version {record.version_id}"
+    tail = f" in {record.step}: {record.message}" if record.outcome is Outcome.FAILED else ""
+    if record.outcome is Outcome.ABANDONED:
+        tail = f": {record.message}"
+    return f"{moment(record.ended_at)}  {what}, attempt {record.attempts}: {record.outcome}{tail}"
+
+
+def _record_fields(record: RotationRecord) -> dict[str, Any]:
+    return {
+        "version_id": record.version_id,
+        "started": moment(record.started_at),
+        "ended": moment(record.ended_at),
+        "outcome": record.outcome.value,
+        "attempt": record.attempts,
+        "test_only": record.test_only,
+        "way": record.way,
+        "step": record.step,
+        "kind": record.kind,
+        "message": record.message,
+    }
+
+
+def _region(secret: Secret) -> str:
+    return f"{secret.region} {secret.account_id}"
