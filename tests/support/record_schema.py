@@ -195,7 +195,13 @@ def _call_faults(record: Mapping[str, Any]) -> Iterator[str]:
         yield "there is an errorMessage without errorCode"
     if "errorCode" in record and record["responseElements"] is not None:
         yield "a call that failed has responseElements"
-    if record.get("errorCode") == "AccessDenied" and record["requestParameters"] is not None:
+    # A refused part of a batch names its secret: the batch itself, which was not refused, names it too.
+    of_a_batch = name == "GetSecretValue" and list(record["requestParameters"] or ()) == ["secretId"]
+    if (
+        record.get("errorCode") == "AccessDenied"
+        and record["requestParameters"] is not None
+        and not of_a_batch
+    ):
         yield "a call that was refused for lack of rights has requestParameters"
     if "errorCode" not in record and record["userIdentity"]["type"] == "Unknown":
         yield "an unknown caller's call succeeded"

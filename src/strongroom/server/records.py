@@ -97,9 +97,7 @@ def events_of(
             (part["target"],),
             event_name=part["operation"],
             read_only=True,
-            request_parameters=None
-            if part.get("error_code") == AccessDeniedException.__name__
-            else service.operations[part["operation"]].redact_request(part["request"]),
+            request_parameters=service.operations[part["operation"]].redact_request(part["request"]),
             error_code=_record_code(part.get("error_code")),
             error_message=part.get("error_message"),
             additional=part.get("additional"),
