@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.ports import Clock, RootKey, Store
+from strongroom.server.metering import Family
 from strongroom.server.settings import TrailCare
+from strongroom.server.space import SpaceWatch
 from strongroom.store.room import Room
 from strongroom.trail.copying import CheckpointCopier, destination_of
 from strongroom.trail.feed import Feed
@@ -38,6 +40,8 @@ class Chore:
     """Does a little, and returns in how many seconds it is to be called again."""
     finish: Callable[[], None] = lambda: None
     """Called once, at the end of the server."""
+    families: Callable[[], list[Family]] = list
+    """What metrics say of it."""
     due_at: float = float("-inf")
 
     def is_due(self) -> bool:
@@ -50,9 +54,11 @@ class Chore:
 
 
 def trail_chores(
-    care: TrailCare, room: Room, store: Store, root_key: RootKey, clock: Clock
+    care: TrailCare, room: Room, store: Store, root_key: RootKey, clock: Clock, log: Any
 ) -> Iterator[Chore]:
     """Yield what is to be done for a room's trail."""
+    watch = SpaceWatch(room.path, log)
+    yield Chore("space", watch.look, families=watch.families)
     retention = Retention(room.trail, store, root_key, clock, keep_days=care.keep_days)
     yield Chore("retention", lambda: 0 if retention.advance() else RETENTION_SECONDS)
     if care.log_bucket is not None:

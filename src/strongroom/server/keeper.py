@@ -98,7 +98,8 @@ class Keeper:
 
     def families(self) -> list[Family]:
         """Return what is to be known of the duties."""
-        return [*self._troubles.families(), resident("keeper")]
+        chores = [family for chore in self._chores for family in chore.families()]
+        return [*self._troubles.families(), *chores, resident("keeper")]
 
     def _export(self) -> None:
         if self._trail.broken:
@@ -161,7 +162,7 @@ def run_keeper(room: Room, root_key: RootKey, parent: int, care: TrailCare | Non
         log,
         root_key,
         Integrator(room.trail, store, root_key, clock, SystemEntropy(), announce=announce),
-        [*trail_chores(care, room, store, root_key, clock), *copying],
+        [*trail_chores(care, room, store, root_key, clock, log), *copying],
     )
     published_at = float("-inf")
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
