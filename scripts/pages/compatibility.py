@@ -11,6 +11,9 @@ from generated import ROOT, settle, tell
 from members import Record, faults, left_alone, load_record, model, save_record, updated
 
 from strongroom.operations.catalog import CATALOG, ServedService
+from strongroom.rotators.compatibility import DEVIATIONS, NOT_VERIFIED, TRIED_ON
+from strongroom.rotators.registry import BUILT_IN, TEMPLATES, load_rotators
+from strongroom.secret.document import Strategy
 
 PAGE: Final = ROOT / "docs" / "compatibility.md"
 COMMAND: Final = "./scripts/compatibility"
@@ -47,7 +50,32 @@ def page(record: Record, version: str) -> str:
     parts = [INTRODUCTION.format(command=COMMAND, version=version), "\n".join(_overview()), "\n"]
     for name, service in CATALOG.items():
         parts.append("\n" + "\n".join(_service(record, name, service)) + "\n")
+    parts.append("\n" + "\n".join(_rotators()) + "\n")
     return "".join(parts)
+
+
+def _rotators() -> Iterator[str]:
+    yield "## Rotation without a function"
+    yield ""
+    yield "A secret whose JSON names one of these as its `engine` rotates without a function."
+    yield ""
+    yield "| `engine` | strategies | tried by the tests on |"
+    yield "| --- | --- | --- |"
+    rotators = load_rotators()
+    for engine in sorted(BUILT_IN):
+        rotator = rotators.find(engine)
+        held = rotator.strategies if rotator else ()
+        strategies = ", ".join(each.value for each in Strategy if each in held)
+        yield f"| {engine} | {strategies} | {TRIED_ON.get(engine, NOT_VERIFIED)} |"
+    yield ""
+    yield "These names of AWS's rotation templates, as function ARNs, stand for them too:"
+    yield ""
+    served = [name for name in sorted(TEMPLATES) if rotators.named(name)]
+    yield ", ".join(f"`{name}`" for name in served) + "."
+    yield ""
+    yield "### Deviations of rotation without a function"
+    yield ""
+    yield from (f"- {sentence}" for sentence in DEVIATIONS)
 
 
 def _overview() -> Iterator[str]:

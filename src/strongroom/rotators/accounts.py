@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from strongroom.ports import Entropy
 from strongroom.rotators.deadlines import Deadline
-from strongroom.rotators.passwords import RehearsalEntropy, new_password
+from strongroom.rotators.passwords import RehearsalEntropy, new_password, setting_number
 from strongroom.rotators.tls import Tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
@@ -114,7 +114,7 @@ class AccountRotator:
         user = current.text("username")
         if material.strategy is Strategy.ALTERNATING_USERS:
             self._admin(material)
-            user = self.engine.names.other(user)
+            user = self._other(material, user)
         password = new_password(material.settings, self.engine.passwords, entropy)
         return current.replaced(username=user, password=password)
 
@@ -213,12 +213,17 @@ class AccountRotator:
         current = material.current
         expected = current.text("username")
         if material.strategy is Strategy.ALTERNATING_USERS:
-            expected = self.engine.names.other(expected)
+            expected = self._other(material, expected)
         if pending.text("username") != expected:
             message = f"{PENDING} is for another user than {CURRENT} can be rotated to"
             raise RotationFault(FaultKind.SECRET, message)
         if not self._same(pending, current):
             raise RotationFault(FaultKind.SECRET, f"{PENDING} is for another target than {CURRENT}")
+
+    def _other(self, material: RotationMaterial, user: str) -> str:
+        limit = setting_number(material.settings, "USERNAME_CHARACTER_LIMIT")
+        names = self.engine.names
+        return (names if limit is None else replace(names, limit=limit)).other(user)
 
     def _admin(self, material: RotationMaterial) -> SecretDocument:
         """Return the superuser's credential.

@@ -14,7 +14,7 @@ from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.secret.material import PasswordPolicy
 from strongroom.secret.passwords import password_rules, random_password
 
-__all__ = ["RehearsalEntropy", "new_password"]
+__all__ = ["RehearsalEntropy", "new_password", "setting_number"]
 
 
 def new_password(settings: Mapping[str, str], policy: PasswordPolicy, entropy: Entropy) -> str:
@@ -23,9 +23,10 @@ def new_password(settings: Mapping[str, str], policy: PasswordPolicy, entropy: E
     Raises:
         RotationFault: a setting cannot be read, or no password fulfils them all.
     """
+    length = setting_number(settings, "PASSWORD_LENGTH")
     try:
         rules = password_rules(
-            length=_number(settings, "PASSWORD_LENGTH", policy.length),
+            length=policy.length if length is None else length,
             exclude_characters=settings.get("EXCLUDE_CHARACTERS", policy.exclude_characters),
             exclude_numbers=_flag(settings, "EXCLUDE_NUMBERS", default=False),
             exclude_punctuation=_flag(settings, "EXCLUDE_PUNCTUATION", default=False),
@@ -48,10 +49,15 @@ class RehearsalEntropy:
         return secrets.randbelow(bound)
 
 
-def _number(settings: Mapping[str, str], name: str, default: int) -> int:
+def setting_number(settings: Mapping[str, str], name: str) -> int | None:
+    """Return a setting that is a number; None when it is absent or empty.
+
+    Raises:
+        RotationFault: it is none.
+    """
     text = settings.get(name, "")
     if not text:
-        return default
+        return None
     if not text.isascii() or not text.isdigit():
         raise RotationFault(FaultKind.LIMIT, f"the setting {name} of the rotation must be a number")
     return int(text[:9])

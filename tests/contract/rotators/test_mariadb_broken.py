@@ -172,6 +172,14 @@ def test_a_user_name_too_long_to_be_cloned(mariadb: MariadbServer, engine: str, 
     )
 
 
+def test_a_limit_that_somebody_has_set_comes_before_the_engines(target: MariadbTarget) -> None:
+    material = target.of_user(ALTERNATING, "u" * 11)
+    old = replace(material, settings={"USERNAME_CHARACTER_LIMIT": "16"})
+    message = assert_predicted(target, old, FaultKind.LIMIT)
+    assert message.endswith(" it would exceed the 16 characters the target takes")
+    rotate(target, replace(material, settings={"USERNAME_CHARACTER_LIMIT": "17"}))
+
+
 # TLS
 
 
