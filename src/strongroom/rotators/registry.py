@@ -37,6 +37,7 @@ BUILT_IN: Mapping[str, str] = {
     "valkey": "strongroom.rotators.redis_acl:redis",
     "elasticache": "strongroom.rotators.redis_acl:redis",
     "http": "strongroom.rotators.webhook:webhook",
+    "mongo": "strongroom.rotators.mongodb:mongodb",
     "ldap": "strongroom.rotators.ldap:ldap",
     "rabbitmq": "strongroom.rotators.rabbitmq:rabbitmq",
     "random": "strongroom.rotators.random_value:random_value",

@@ -1,10 +1,10 @@
-"""SQL Server, Oracle, Redshift and MySQL: the suite runs against a server that someone lends.
+"""SQL Server, Oracle, Redshift, MySQL and MongoDB: the suite runs against a server that someone lends.
 
 Set one of these to `engine://superuser:password@host:port/dbname`, percent-encoded, of a server that may be
 written to; the suite makes users whose names begin with `srt`, and leaves them there:
 
     STRONGROOM_TEST_SQLSERVER_URL  STRONGROOM_TEST_ORACLE_URL  STRONGROOM_TEST_REDSHIFT_URL
-    STRONGROOM_TEST_MYSQL_URL
+    STRONGROOM_TEST_MYSQL_URL  STRONGROOM_TEST_MONGO_URL
 
 Without one, what needs no server is tested: what is said when none is there, or when it says nothing.
 """
@@ -30,7 +30,7 @@ from strongroom.secret.material import RotationMaterial
 from support.own_servers import free_port
 from support.rotator_contract import assert_predicted, faults, moved, rotate
 
-ENGINES = ("sqlserver", "oracle", "redshift", "mysql")
+ENGINES = ("sqlserver", "oracle", "redshift", "mysql", "mongo")
 
 MAKE_USER = {
     "sqlserver": "CREATE LOGIN [{user}] WITH PASSWORD = N'{password}'",
@@ -162,10 +162,16 @@ class Lent:
         # The engine behind the rotator, as what sends the suite's own statements.
         engine = self.rotator.engine  # type: ignore[attr-defined]
         with engine.open(self.admin, Deadline(30)) as session:
+            if self.engine == "mongo":
+                session._run({"createUser": user, "pwd": password, "roles": ["userAdmin"]})
+                return self._material(strategy, user, password)
             send = getattr(session, "_execute", None) or session._connection.execute
             for statement in (MAKE_USER[self.engine], LET_IN.get(self.engine, "")):
                 if statement:
                     send(statement.format(user=user, password=password))
+        return self._material(strategy, user, password)
+
+    def _material(self, strategy: Strategy, user: str, password: str) -> RotationMaterial:
         current = self.admin.replaced(username=user, password=password, masterarn="arn:admin")
         alternating = strategy is Strategy.ALTERNATING_USERS
         return RotationMaterial("arn:app", "v", current, strategy, admin=self.admin if alternating else None)
