@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ import orjson
 import typer
 
 from strongroom.cli.exits import Exit
-from strongroom.cli.reaching import reading
+from strongroom.cli.reaching import opened
 from strongroom.names import AccountId, Region
 from strongroom.operations.call import Resources
 from strongroom.operations.changed import ChangedUnit
@@ -24,7 +25,7 @@ from strongroom.operations.changes import Change, ChangeError, ChangeKind, chang
 from strongroom.operations.recorded import given_to_sessions
 from strongroom.operations.replay import Outcome, Replay, Replayed
 from strongroom.policy.universe import SESSION_SECONDS
-from strongroom.ports import Kind, ReadUnit
+from strongroom.ports import ReadUnit
 from strongroom.server.world import SystemClock
 from strongroom.store.regions import regions_in_use
 from strongroom.store.room import DATABASE, TRAIL, verify_format
@@ -32,6 +33,7 @@ from strongroom.trail.history import records_since
 
 __all__ = ["one_change", "print_difference"]
 
+_AT_ONCE: Final = 2_000
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -110,7 +112,7 @@ def print_difference(data_dir: Path, change: Change, *, since: str, limit: int |
     nothing of that name to be changed, or the policy is none for it.
 
     Raises:
-        RoomError, ServiceUnavailableException, IntegrityError: as `reading`.
+        RoomError, ServiceUnavailableException, IntegrityError: as `opened`.
         OSError: the trail cannot be read.
     """
     now = SystemClock().now()
@@ -120,22 +122,35 @@ def print_difference(data_dir: Path, change: Change, *, since: str, limit: int |
         verify_format(data_dir)
         change = msgspec.structs.replace(change, regions=tuple(sorted(regions_in_use(data_dir / DATABASE))))
 
-    def work(unit: ReadUnit, resources: Resources) -> _Tally:
-        records: Mapping[Kind[Any], Any] = changed_records(unit, change)
-        sessions = given_to_sessions(_of_sts(trail, begin - dt.timedelta(seconds=SESSION_SECONDS)))
-        replay = Replay(unit, ChangedUnit(unit, records), resources, sessions, now)
-        tally = _Tally()
-        for event in _newest(_events(trail, begin), limit):
-            tally.add(event, replay.outcome(event))
-        return tally
-
     try:
-        tally = reading(data_dir, work)
+        with opened(data_dir) as resources:
+            tally = _tallied(resources, trail, change, begin, now, limit)
     except ChangeError as error:
         typer.echo(f"strongroom: {error}", err=True)
         return Exit.FAILED
     typer.echo(orjson.dumps(_as_json(tally, begin)).decode() if as_json else "\n".join(_lines(tally, begin)))
     return Exit.DONE
+
+
+def _tallied(
+    resources: Resources, trail: Path, change: Change, begin: dt.datetime, now: dt.datetime, limit: int | None
+) -> _Tally:
+    store = resources.store
+    store.read(lambda unit: changed_records(unit, change))
+    sessions = given_to_sessions(_of_sts(trail, begin - dt.timedelta(seconds=SESSION_SECONDS)))
+    replay = Replay(resources, sessions, now)
+    tally = _Tally()
+    events = iter(_newest(_events(trail, begin), limit))
+    # In parts: one view of the database kept for minutes would keep a server from clearing its log away.
+    while part := list(islice(events, _AT_ONCE)):
+
+        def work(unit: ReadUnit, part: list[Mapping[str, Any]] = part) -> list[Replayed]:
+            replay.look_at(unit, ChangedUnit(unit, changed_records(unit, change)))
+            return [replay.outcome(event) for event in part]
+
+        for event, replayed in zip(part, store.read(work), strict=True):
+            tally.add(event, replayed)
+    return tally
 
 
 def _of_sts(trail: Path, since: dt.datetime) -> Iterator[Mapping[str, Any]]:

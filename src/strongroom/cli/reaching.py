@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import typer
 
@@ -25,9 +26,7 @@ from strongroom.store.regions import regions_in_use
 from strongroom.store.room import DATABASE, Room
 from strongroom.store.sqlite import SqliteStore
 
-__all__ = ["ACTION", "known_action", "print_who_can", "reading"]
-
-T = TypeVar("T")
+__all__ = ["ACTION", "known_action", "opened", "print_who_can"]
 
 ACTION: Final = re.compile(r"[A-Za-z0-9-]{1,64}:[A-Za-z0-9]{1,128}")
 _ORDER: Final = (Verdict.ALWAYS, Verdict.IF, Verdict.NEVER)
@@ -39,8 +38,10 @@ def known_action(text: str) -> str | None:
     return {each.lower(): each for each in actions}.get(text.lower())
 
 
-def reading(data_dir: Path, work: Callable[[ReadUnit, Resources], T]) -> T:
-    """Return what `work` makes of one view of a directory, which may be served meanwhile.
+@contextmanager
+def opened(data_dir: Path) -> Iterator[Resources]:
+    """Give the store of a directory, which may be served meanwhile; the root key is not asked for, as nothing
+    is sealed or opened.
 
     Raises:
         RoomError: as `Room.open`.
@@ -50,9 +51,7 @@ def reading(data_dir: Path, work: Callable[[ReadUnit, Resources], T]) -> T:
     try:
         store = SqliteStore.open(room.path)
         try:
-            # Nothing is sealed or opened, so the root key is not asked for.
-            resources = Resources(store, cast(Any, None), SystemEntropy())
-            return store.read(lambda unit: work(unit, resources))
+            yield Resources(store, cast(Any, None), SystemEntropy())
         finally:
             store.close()
     finally:
@@ -71,14 +70,14 @@ def print_who_can(
 ) -> Exit:
     """Print who may do `action` on what `resource` names; return FAILED when it names nothing.
 
-    Raises: as `reading`.
+    Raises: as `opened`.
     """
     asked = known_action(action)
 
-    def work(unit: ReadUnit, resources: Resources) -> list[Answer]:
-        return _answers(unit, resources, data_dir, asked or action, resource, account, region)
-
-    answers = reading(data_dir, work)
+    with opened(data_dir) as resources:
+        answers = resources.store.read(
+            lambda unit: _answers(unit, resources, data_dir, asked or action, resource, account, region)
+        )
     if as_json:
         typer.echo(
             json.dumps(

@@ -304,6 +304,7 @@ def _request(event: Event) -> tuple[dict[str, str], frozenset[str]]:
 
 def _moment(text: Any) -> dt.datetime | None:
     try:
-        return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC)
+        moment = dt.datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
+    return moment if moment.tzinfo is not None else None

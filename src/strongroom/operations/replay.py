@@ -8,7 +8,7 @@ the condition keys are named on which it hangs. What else is stored is taken as 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -26,12 +26,13 @@ from strongroom.operations.recorded import (
 )
 from strongroom.operations.subjects import Subject
 from strongroom.operations.things import Thing, thing_of_arn
-from strongroom.policy.context import spelled
+from strongroom.policy.context import ContextKeys, spelled
 from strongroom.policy.reach import Check, Difference, compare
 from strongroom.ports import ReadUnit
 
 __all__ = ["Outcome", "Replay", "Replayed"]
 
+MOST_REMEMBERED: Final = 100_000
 SESSION_POLICIES: Final = "session policies"
 STORED_SINCE: Final = "what was stored then"
 
@@ -58,20 +59,17 @@ class Replayed(msgspec.Struct, frozen=True):
 class Replay:
     """Decides recorded calls under what is stored, and under the same with something changed."""
 
-    def __init__(
-        self,
-        unit: ReadUnit,
-        changed: ReadUnit,
-        resources: Resources,
-        sessions: Mapping[str, SessionGiven],
-        now: dt.datetime,
-    ) -> None:
-        self._units = unit, changed
+    def __init__(self, resources: Resources, sessions: Mapping[str, SessionGiven], now: dt.datetime) -> None:
+        self._units: tuple[ReadUnit, ReadUnit] | None = None
+        self._mark: int | None = None
         self._resources = resources
         self._sessions = sessions
         self._now = now
         self._things: dict[str, tuple[Thing, Thing] | None] = {}
-        self._untouched: dict[tuple[object, ...], bool] = {}
+        self._read: dict[tuple[object, ...], tuple[str, ...]] = {}
+        """The condition keys that the policies look at that bear on a call; none: the change is not among
+        them. By all that these hang on."""
+        self._known: dict[tuple[object, ...], tuple[Outcome, tuple[str, ...]]] = {}
         nobody: Any = Principal(PrincipalType.ROOT, "", "", "", "")  # type: ignore[arg-type]  # finds by ARN only
         self._looking = Call(
             service="",
@@ -84,8 +82,20 @@ class Replay:
             resources=resources,
         )
 
+    def look_at(self, unit: ReadUnit, changed: ReadUnit) -> None:
+        """What follows is decided by `unit`, and by `changed`, which is the same but for the change.
+
+        What was found out before is kept while nothing was committed since.
+        """
+        if unit.mark is None or unit.mark != self._mark:
+            for each in (self._things, self._read, self._known):
+                each.clear()
+        self._units, self._mark = (unit, changed), unit.mark
+
     def outcome(self, event: Mapping[str, Any]) -> Replayed:
         """Return what would become of a recorded call."""
+        if self._units is None:
+            raise RuntimeError("A replay begins with look_at.")
         call = recorded_call(event)
         if isinstance(call, str):
             return Replayed(Outcome.NOT_REPLAYED, why=(call,))
@@ -93,42 +103,71 @@ class Replay:
         if isinstance(made, str):
             return Replayed(Outcome.NOT_REPLAYED, why=(made,))
         subject, session_known = made
-        found = [(arn, self._thing(arn)) for arn in call.resources]
+        found = [(arn, self._thing(arn, self._units)) for arn in call.resources]
         there = [(arn, things) for arn, things in found if things is not None]
         if not there:
             return Replayed(Outcome.NOT_REPLAYED, why=("names a resource that is gone",))
         arn, things = there[0]
-        outcome, why = self._decided(call, subject, things, session_known)
+        outcome, why = self._decided(call, subject, things, session_known, self._units)
         return Replayed(outcome, subject.principal.role_arn or subject.shown, call.action, arn, why)
 
-    def _thing(self, arn: str) -> tuple[Thing, Thing] | None:
+    def _thing(self, arn: str, units: tuple[ReadUnit, ReadUnit]) -> tuple[Thing, Thing] | None:
         if arn not in self._things:
-            before, after = (thing_of_arn(unit, self._looking, arn) for unit in self._units)
+            before, after = (thing_of_arn(unit, self._looking, arn) for unit in units)
             self._things[arn] = None if before is None or after is None else (before, after)
         return self._things[arn]
 
     def _decided(
-        self, call: RecordedCall, subject: Subject, things: tuple[Thing, Thing], session_known: bool
+        self,
+        call: RecordedCall,
+        subject: Subject,
+        things: tuple[Thing, Thing],
+        session_known: bool,
+        units: tuple[ReadUnit, ReadUnit],
     ) -> tuple[Outcome, tuple[str, ...]]:
         principal = subject.principal
-        # Which policies bear on a call does not hang on its context.
+        # Which policies bear on a call, and what they look at, does not hang on its context.
         place = (
+            principal.type,
             principal.principal_id,
             principal.session_policies,
             principal.session_policy_arns,
+            principal.provider,
             call.action,
             things[0].resource,
         )
-        if self._untouched.get(place):
+        read = self._read.get(place)
+        if read == ():
             return Outcome.UNCHANGED, ()
+        if read is not None:
+            seen = (place, _seen(subject, read), call.allowed, session_known)
+            known = self._known.get(seen)
+            if known is not None:
+                return known
         before, after = (
             checks_of(unit, self._resources, thing, call.action, self._now, subject)
-            for unit, thing in zip(self._units, things, strict=True)
+            for unit, thing in zip(units, things, strict=True)
         )
         if _same(before, after):
-            self._untouched[place] = True
+            self._read[place] = ()
             return Outcome.UNCHANGED, ()
-        return _judged(call, _difference(before, after, subject, call.allowed), session_known)
+        read = self._read[place] = tuple(sorted({"", *_keys_read(before), *_keys_read(after)}))
+        found = _judged(call, _difference(before, after, subject, call.allowed), session_known)
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known[place, _seen(subject, read), call.allowed, session_known] = found
+        return found
+
+
+def _keys_read(checks: list[Check] | str) -> Iterator[str]:
+    for each in () if isinstance(checks, str) else checks:
+        yield from each.policies.keys_read(each.request.action)
+
+
+def _seen(subject: Subject, read: tuple[str, ...]) -> tuple[object, ...]:
+    """Return all of a subject that policies look at which read these keys."""
+    keys = ContextKeys(subject.request, subject.context)
+    return tuple([keys.values(each) for each in read]), subject.opened, subject.closed
 
 
 def _difference(

@@ -73,8 +73,10 @@ def an_event(who: str = "ann", *, refused: bool = False, **members: Any) -> dict
     }
 
 
-def replayed(unit: MemoryUnit, changed: Any, event: dict[str, Any], sessions: Any = KNOWN) -> Replayed:
-    return Replay(unit, changed, RESOURCES, sessions, NOON).outcome(event)
+def replayed(unit: Any, changed: Any, event: dict[str, Any], sessions: Any = KNOWN) -> Replayed:
+    replay = Replay(RESOURCES, sessions, NOON)
+    replay.look_at(unit, changed)
+    return replay.outcome(event)
 
 
 # Equal to what calls hear
@@ -166,7 +168,7 @@ def test_a_refusal_of_a_session_whose_policies_are_not_on_record_is_undecided() 
     assert (found.outcome, found.why) == (Outcome.UNDECIDED, ("session policies",))
     assert found.principal == ROLE_ARN
     # What was let through before, no policy of its session refuses.
-    back = Replay(changed, unit, RESOURCES, {}, NOON).outcome(an_event("role"))
+    back = replayed(changed, unit, an_event("role"), {})
     assert back.outcome is Outcome.NEWLY_REFUSED
 
 
@@ -382,3 +384,44 @@ def test_a_changed_unit_gives_the_changed_record_by_whatever_it_is_found() -> No
     )
     assert after.secret(SECRET_ARN) is unit.secret(SECRET_ARN)
     assert unit.find(USERS, ACCOUNT, user_id) is not found
+
+
+class Marked(ChangedUnit):
+    """A unit that says its mark."""
+
+    def __init__(self, unit: MemoryUnit, mark: int) -> None:
+        super().__init__(unit, {})
+        self._mark = mark
+
+    @property
+    def mark(self) -> int | None:
+        return self._mark
+
+
+def test_what_was_found_out_is_kept_only_while_nothing_was_committed() -> None:
+    unit = a_world()
+    replay = Replay(RESOURCES, KNOWN, NOON)
+
+    def outcome(mark: int) -> Outcome:
+        view = Marked(unit, mark)
+        replay.look_at(view, ChangedUnit(view, {USERS: a_user(ACCOUNT, policies={})}))
+        return replay.outcome(an_event(refused=True)).outcome
+
+    assert outcome(1) is Outcome.UNDECIDED
+    unit.save(USERS, a_user(ACCOUNT, policies={}))
+    assert outcome(1) is Outcome.UNDECIDED
+    assert outcome(2) is Outcome.UNCHANGED
+
+
+def test_calls_that_differ_in_what_no_policy_reads_are_decided_once_and_others_each() -> None:
+    unit = a_world()
+    near = policy(allow("*", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))
+    replay = Replay(RESOURCES, KNOWN, NOON)
+    replay.look_at(unit, ChangedUnit(unit, {USERS: a_user(ACCOUNT, policies={"p": near})}))
+    found = [
+        replay.outcome(an_event(sourceIPAddress=address, userAgent=agent, eventTime=time)).outcome
+        for address in ("10.0.0.1", "192.0.2.1", "10.0.0.2")
+        for agent in ("one", "two")
+        for time in ("2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z")
+    ]
+    assert found == [Outcome.UNCHANGED] * 4 + [Outcome.NEWLY_REFUSED] * 4 + [Outcome.UNCHANGED] * 4
