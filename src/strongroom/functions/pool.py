@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from strongroom.functions.confinement import Confinement
@@ -21,6 +22,7 @@ __all__ = ["Busy", "Pool"]
 T = TypeVar("T")
 
 TICK_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 20
 PRELOADED: Final = frozenset(
     ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six", "awscrt")
 )
@@ -29,6 +31,13 @@ PRELOADED: Final = frozenset(
 
 class Busy(Exception):
     """All sandboxes are at work, or the pool is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Warm:
+    """A sandbox that knows its function."""
+
+    sandbox: Sandbox
 
 
 class Pool:
@@ -47,41 +56,40 @@ class Pool:
         self._idle: OrderedDict[int, tuple[str, Sandbox]] = OrderedDict()
         self._spares: list[Sandbox] = []
         self._alive: set[Sandbox] = set()
+        self._ending: set[Sandbox] = set()
         self._places_taken = 0
         self._closed = False
         self._called_at = 0.0
         self._works: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def warm(self, fingerprint: str, timeout_seconds: float) -> Sandbox | None:
-        """Return a sandbox that has run this function before and is young enough for one more call."""
-        with self._changed:
-            self._called_at = time.monotonic()
-            for key, (of, sandbox) in reversed(self._idle.items()):
-                if of == fingerprint and self._young(sandbox, timeout_seconds):
-                    del self._idle[key]
-                    return sandbox
-        return None
-
-    def cold(
+    def get(
         self,
+        fingerprint: str,
+        timeout_seconds: float,
         code: Code,
         layers: Sequence[Code],
         load: Callable[[Sandbox, Confinement], None],
     ) -> Sandbox:
-        """Return a sandbox, new to the world, that has the code and was given to `load`.
+        """Return a sandbox that has run this function before and is young enough, or a new one.
+
+        A new one has the code, and was given to `load`.
 
         Raises:
             Busy, CodeError, OSError, StartError: there is none, or it does not start.
             RotationFault: functions are not run on this machine.
         """
-        sandbox = self._spare() or self._start(preload=self._limits.preload)
+        found = self._find(fingerprint, timeout_seconds)
+        if isinstance(found, _Warm):
+            return found.sandbox
+        sandbox = found or self._on_thread(lambda: self._started(preload=self._limits.preload))
         try:
             room = self._opened()
             own = room[0].fill(sandbox.place, code, layers)
             if self._limits.preload and own & PRELOADED:
                 self.discard(sandbox)
-                sandbox = self._start(preload=False)
+                self._take_place()
+                sandbox = self._on_thread(lambda: self._started(preload=False))
                 room[0].fill(sandbox.place, code, layers)
             sandbox.ready()
             load(sandbox, room[1])
@@ -103,9 +111,9 @@ class Pool:
     def discard(self, sandbox: Sandbox, run: Run | None = None) -> None:
         """No process of it is left, nor its files; its last words are in `run`."""
         with self._changed:
-            if sandbox not in self._alive:
+            if sandbox not in self._alive or sandbox in self._ending:
                 return
-            self._alive.discard(sandbox)
+            self._ending.add(sandbox)
         ended = sandbox.end(run)
         if ended and self._room is not None:
             self._room[0].give_back(sandbox.place)
@@ -113,6 +121,8 @@ class Pool:
             # Its user and its place stay taken: nobody else may get them.
             self._log.error("a sandbox could not be ended", place=str(sandbox.place.task.parent))
         with self._changed:
+            self._ending.discard(sandbox)
+            self._alive.discard(sandbox)
             self._places_taken -= 1
             self._changed.notify_all()
 
@@ -132,22 +142,56 @@ class Pool:
         if thread is not None:
             self._works.put(None)
             thread.join()
-        for sandbox in tuple(self._alive):
+        with self._changed:
+            waiting = [sandbox for _, sandbox in self._idle.values()] + self._spares
+            self._idle.clear()
+            self._spares.clear()
+            at_work = self._alive.difference(waiting)
+        for sandbox in waiting:
             self.discard(sandbox)
+        # Their files and channels are still in use, by who called them; those discard them now.
+        for sandbox in at_work:
+            sandbox.kill()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alive, CLOSE_SECONDS)
         if self._room is not None:
             self._room[0].close()
 
     def _young(self, sandbox: Sandbox, timeout_seconds: float) -> bool:
         return time.monotonic() - sandbox.started_at + timeout_seconds <= self._limits.age_seconds
 
-    def _spare(self) -> Sandbox | None:
-        with self._changed:
-            self._called_at = time.monotonic()
-            return self._spares.pop() if self._spares else None
+    def _find(self, fingerprint: str, timeout_seconds: float) -> _Warm | Sandbox | None:
+        """Return a warm sandbox of the function's, or a spare; None: there is place for a new one, now taken."""
+        ends_at = time.monotonic() + self._limits.wait_seconds
+        while True:
+            victim = None
+            with self._changed:
+                self._called_at = time.monotonic()
+                if self._closed:
+                    raise Busy
+                for key, (of, sandbox) in reversed(self._idle.items()):
+                    if of == fingerprint and self._young(sandbox, timeout_seconds):
+                        del self._idle[key]
+                        return _Warm(sandbox)
+                if self._spares:
+                    return self._spares.pop()
+                if self._places_taken < self._limits.sandboxes:
+                    self._places_taken += 1
+                    return None
+                if self._idle:
+                    # The one that has waited longest gives way.
+                    victim = self._idle.popitem(last=False)[1][1]
+                elif not self._changed.wait(ends_at - time.monotonic()):
+                    raise Busy
+            if victim is not None:
+                self.discard(victim)
 
-    def _start(self, *, preload: bool) -> Sandbox:
-        self._take_place(self._limits.wait_seconds)
-        return self._on_thread(lambda: self._started(preload=preload))
+    def _take_place(self) -> None:
+        """There is place for one more sandbox, and it is taken. Raises Busy when there is none in time."""
+        spare = self._find("", 0)
+        if isinstance(spare, Sandbox):
+            self.discard(spare)
+            self._take_place()
 
     def _started(self, *, preload: bool) -> Sandbox:
         """Runs on the thread. The place among the sandboxes has been taken; it is given back on failure."""
@@ -167,26 +211,6 @@ class Pool:
         with self._changed:
             self._alive.add(sandbox)
         return sandbox
-
-    def _take_place(self, seconds: float) -> None:
-        """There is place for one more; the longest idle one, or a spare, makes it if need be."""
-        ends_at = time.monotonic() + seconds
-        while True:
-            with self._changed:
-                if self._closed:
-                    raise Busy
-                if self._places_taken < self._limits.sandboxes:
-                    self._places_taken += 1
-                    return
-                victim = None
-                if self._idle:
-                    victim = self._idle.popitem(last=False)[1][1]
-                elif self._spares:
-                    victim = self._spares.pop()
-                elif not self._changed.wait(ends_at - time.monotonic()):
-                    raise Busy
-            if victim is not None:
-                self.discard(victim)
 
     def _opened(self) -> tuple[Places, Confinement]:
         """Runs on the thread first, and anywhere later."""

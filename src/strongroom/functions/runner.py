@@ -112,7 +112,9 @@ class SandboxRunner:
         if not invocation.runtime.startswith("python3."):
             raise RotationFault(FaultKind.FUNCTION, "only Python functions are run")
         try:
-            return self._pool.warm(_fingerprint(invocation), invocation.timeout_seconds) or self._pool.cold(
+            return self._pool.get(
+                _fingerprint(invocation),
+                invocation.timeout_seconds,
                 (invocation.code_sha256, invocation.load_code),
                 invocation.layers,
                 lambda sandbox, confinement: self._load(sandbox, confinement, invocation),

@@ -173,16 +173,20 @@ class Sandbox:
         self._signal(signal.SIGSTOP)
         return True
 
-    def end(self, run: Run | None = None) -> bool:
-        """No process of it is left, and its channel is closed; False when one could not be ended.
-
-        What it had said and printed by then is in `run`.
-        """
+    def kill(self) -> None:
+        """It is told to end, whatever it does; any thread may say so. Whoever uses it sees it exit."""
         with contextlib.suppress(OSError):
             os.killpg(self._process.pid, signal.SIGKILL)
         if self._init_fd is not None:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self._init_fd, signal.SIGKILL)
+
+    def end(self, run: Run | None = None) -> bool:
+        """No process of it is left, and its channel is closed; False when one could not be ended.
+
+        What it had said and printed by then is in `run`.
+        """
+        self.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
         ended = self._process.poll() is not None
