@@ -161,7 +161,7 @@ class Pool:
         return time.monotonic() - sandbox.started_at + timeout_seconds <= self._limits.age_seconds
 
     def _find(self, fingerprint: str, timeout_seconds: float) -> _Warm | Sandbox | None:
-        """Return a warm sandbox of the function's, or a spare; None: there is place for a new one, now taken."""
+        """Return a warm sandbox of the function's, or a spare; None: a place for a new one is taken."""
         ends_at = time.monotonic() + self._limits.wait_seconds
         while True:
             victim = None
