@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -30,14 +31,16 @@ from strongroom.operations.secretsmanager.rotation_runs import (
     release_others,
     take,
 )
+from strongroom.operations.secretsmanager.rotation_view import counts
 from strongroom.operations.standing import StandingMemory
 from strongroom.ports import Clock, ReadUnit, Store
 from strongroom.rootkey import HeldRootKey
 from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.server.drivers import open_functions, open_rotators
 from strongroom.server.log import open_log
-from strongroom.server.metering import PUBLISH_SECONDS, publish, resident
+from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
 from strongroom.server.pipeline import Pipeline
+from strongroom.server.rotation_metrics import rotation_families
 from strongroom.server.rotation_steps import RotationSteps, event_text
 from strongroom.server.service_calls import ServiceCalls
 from strongroom.server.settings import Settings
@@ -56,6 +59,10 @@ TICK_SECONDS: Final = 0.02
 REST_SECONDS: Final = 30.0
 HUNG_SECONDS: Final = 1080.0
 """When a step has certainly outlived every deadline: the lease is about to end."""
+COUNT_SECONDS: Final = 15.0
+"""How often every secret that rotates is looked at, for metrics."""
+DRAIN_SECONDS: Final = 10.0
+"""How long steps under way may take when the server stops."""
 _BUG: Final = "an error of this server's own; its log has more"
 
 
@@ -84,6 +91,8 @@ class Rotations:
         """Secrets that are at work on, and since when."""
         self._resting: dict[Arn, float] = {}
         """Secrets whose records could not be read or written, and until when they are left alone."""
+        self._failures: Counter[str] = Counter()
+        """Attempts that failed, by the kind of fault."""
         self._gate = threading.Lock()
         self._seen_mark: int | None = None
         self._idle_until = 0.0
@@ -107,6 +116,12 @@ class Rotations:
                     continue
                 self._running[arn] = time.monotonic()
             self._pool.submit(self._rotate, arn)
+
+    def families(self) -> list[Family]:
+        """Return what is to be known of rotations. Looks at every secret that rotates."""
+        now = self._clock.now()
+        found = self._store.read(lambda unit: counts(unit, now))
+        return rotation_families(found, self._failures, now)
 
     def hung(self) -> Arn | None:
         """Return a secret whose step has outlived every deadline."""
@@ -175,6 +190,7 @@ class Rotations:
         return self._write(proceed, task)
 
     def _fail(self, task: Task, fault: RotationFault) -> None:
+        self._failures[fault.kind.value] += 1
         told = event_text(task, self._steps.function_arn(task), fault)
         self._log.error(
             "rotation failed",
@@ -220,7 +236,8 @@ def run_rotations(
     calls = ServiceCalls(pipeline, resources, clock)
     steps = RotationSteps(resources, calls, clock)
     rotations = Rotations(store, resources, steps, clock, Uuids().next(), log)
-    published_at = float("-inf")
+    published_at = counted_at = float("-inf")
+    families: list[Family] = []
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
         try:
             rotations.tick()
@@ -231,9 +248,11 @@ def run_rotations(
         if hung is not None:
             log.error("a rotation step hangs; starting this process again", secret=hung)
             os._exit(1)
+        if time.monotonic() >= counted_at + COUNT_SECONDS:
+            counted_at, families = time.monotonic(), _families(rotations, families, log)
         if time.monotonic() >= published_at + PUBLISH_SECONDS:
             published_at = time.monotonic()
-            publish(room.path, "rotation", [resident("rotation")])
+            publish(room.path, "rotation", [*families, resident("rotation")])
     drained = rotations.finish(DRAIN_SECONDS)
     functions.close()
     calls.close()
@@ -244,5 +263,9 @@ def run_rotations(
         os._exit(0)
 
 
-DRAIN_SECONDS: Final = 10.0
-"""How long steps under way may take when the server stops."""
+def _families(rotations: Rotations, before: list[Family], log: Any) -> list[Family]:
+    try:
+        return rotations.families()
+    except Exception as error:
+        log.error("cannot count rotations", exc_info=error)
+        return before

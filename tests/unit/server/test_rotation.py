@@ -12,6 +12,7 @@ import pytest
 from strongroom.errors import ServiceUnavailableException
 from strongroom.names import AWSCURRENT, AWSPENDING, Arn
 from strongroom.operations.secretsmanager.rotation import ROTATE_SECRET
+from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.secret.runs import Outcome
 from strongroom.server import rotation
 from strongroom.server.rotation import Rotations
@@ -198,3 +199,40 @@ def test_a_step_that_outlives_every_deadline_is_noticed(
     go_on.set()
     idle(rotations)
     assert rotations.hung() is None
+
+
+def test_metrics_tell_what_rotates_and_what_needs_looking_after(
+    room: RotationRoom, rotations: Rotations
+) -> None:
+    stuck, well = rotated(room, "stuck", "one"), rotated(room, "well", "two")
+    waiting = rotated(room, "waiting", "three")
+    room.rotator.before = lambda step, material: refuse_set(step, material.secret_arn, stuck)
+    for _ in range(2):
+        rotations.tick()
+        idle(rotations)
+    room.clock.pass_(seconds=2)
+    assert gauges(rotations) == {
+        "secrets": 1.0, "due": 0.0, "running": 0.0, "failed": 1.0, "overdue": 0.0,
+        "oldest_credential_age_seconds": 1.999,
+    }  # fmt: skip
+    assert room.duty(well) is None, "it has no schedule"
+    assert room.duty(waiting) is None
+    room.run(ROTATE_SECRET, {"SecretId": "well", "ClientRequestToken": "t" * 32, **DAILY})
+    assert gauges(rotations)["due"] == 1.0
+    room.clock.pass_(days=3)
+    assert gauges(rotations)["overdue"] == 1.0
+    failures = rotations.families()[-1]
+    assert [(each.labels, each.value) for each in failures.samples] == [({"kind": "target"}, 1.0)]
+
+
+DAILY: dict[str, Any] = {"RotationRules": {"AutomaticallyAfterDays": 1}}
+
+
+def refuse_set(step: str, arn: str, refused: str) -> None:
+    if (step, arn) == ("set", refused):
+        raise RotationFault(FaultKind.TARGET, "it is stuck")
+
+
+def gauges(rotations: Rotations) -> dict[str, float]:
+    found = [each for each in rotations.families() if each.kind == "gauge"]
+    return {each.name.removeprefix("strongroom_rotation_"): each.samples[0].value for each in found}
