@@ -60,10 +60,10 @@ def ldap() -> Rotator:
 class _EntryNames(UserNames):
     """The name that alternates is the value of a DN's first part."""
 
-    def other(self, user: str, limit: int | None = None) -> str:
+    def other(self, user: str) -> str:
         attribute, value, rest = split_dn(user)
         escape = load_driver("ldap3.utils.dn", EXTRA).escape_rdn
-        return f"{attribute}={escape(UserNames.other(self, value, limit))},{rest}"
+        return f"{attribute}={escape(super().other(value))},{rest}"
 
 
 @dataclass(frozen=True, slots=True)
