@@ -25,8 +25,8 @@ DEVIATIONS: Sequence[str] = (
     "AWS's templates for Db2, InfluxDB and Active Directory, and the empty template, have no rotator here; "
     "deploy them as functions.",
     "MySQL itself, Aurora, Redshift, SQL Server, Oracle and MongoDB are *not verified here*: the tests "
-    "cannot start them. The suite runs against one that an environment variable names (STRONGROOM_TEST_MYSQL_URL "
-    "and so on; see the guide to rotators).",
+    "cannot start them. The suite runs against one that an environment variable names "
+    "(STRONGROOM_TEST_MYSQL_URL and so on; see the guide to rotators).",
     "PostgreSQL: the second of alternating users is made a member of the first, as AWS's template does, and "
     "then works as it (its setting `role`), so that what either creates belongs to one role. Attributes and "
     "settings are copied too.",
