@@ -19,7 +19,7 @@ from strongroom.operations.upkeep import delete_due_secrets, prune_versions
 from strongroom.ports import Clock, Entropy, RootKey, Store
 from strongroom.server.chores import Chore, checkpoint_copiers, trail_chores
 from strongroom.server.log import open_log
-from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
+from strongroom.server.metering import PUBLISH_SECONDS, Family, Sample, publish, resident
 from strongroom.server.settings import TrailCare
 from strongroom.server.troubles import Troubles
 from strongroom.server.world import SystemClock, SystemEntropy
@@ -68,6 +68,7 @@ class Keeper:
         self._integration_at = 0.0
         self._deletion_at = 0.0
         self._pruning_at = time.monotonic() + PRUNING_SECONDS
+        self._unsigned = 0
         self._troubles = Troubles(log)
 
     def tick(self) -> None:
@@ -99,7 +100,13 @@ class Keeper:
     def families(self) -> list[Family]:
         """Return what is to be known of the duties."""
         chores = [family for chore in self._chores for family in chore.families()]
-        return [*self._troubles.families(), *chores, resident("keeper")]
+        unsigned = Family(
+            "strongroom_trail_unsigned_records",
+            "gauge",
+            "Records that no signed checkpoint covers yet.",
+            [Sample("", {}, self._unsigned)],
+        )
+        return [*self._troubles.families(), unsigned, *chores, resident("keeper")]
 
     def _export(self) -> None:
         if self._trail.broken:
@@ -112,7 +119,7 @@ class Keeper:
 
     def _integrate(self, *, sign_now: bool = False) -> None:
         if self._integrator is not None:
-            self._integrator.advance(sign_now=sign_now)
+            self._unsigned = self._integrator.advance(sign_now=sign_now)
 
     def _delete(self) -> None:
         while (
