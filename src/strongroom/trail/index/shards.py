@@ -19,9 +19,11 @@ __all__ = [
     "FORMAT",
     "INDEX",
     "Shard",
+    "UnusableShardError",
     "connect",
     "create",
     "find_shards",
+    "is_damage",
     "live_name",
     "packed_name",
     "remove",
@@ -45,6 +47,10 @@ CREATE TABLE positions(slot TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT R
 CREATE TABLE summary(one INTEGER PRIMARY KEY CHECK(one = 1), records INTEGER NOT NULL,
     oldest INTEGER NOT NULL, newest INTEGER NOT NULL);
 """
+
+
+class UnusableShardError(sqlite3.DatabaseError):
+    """A shard is of another format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +131,17 @@ def create(path: Path, *, live: bool) -> sqlite3.Connection:
         if not version:
             connection.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {FORMAT};COMMIT;")
         elif version != FORMAT:
-            raise sqlite3.DatabaseError(f"the index has format {version}")
+            raise UnusableShardError(f"the index has format {version}")
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """True when a shard can never be used, False when it is another time's or place's trouble."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, UnusableShardError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def remove(shard: Shard) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,12 +15,13 @@ from strongroom.ports import Clock
 from strongroom.trail.cursor import FedRecord
 from strongroom.trail.index.blocks import Block, cut_blocks
 from strongroom.trail.index.packing import PACKING, pack
-from strongroom.trail.index.shards import Shard, connect, create, find_shards, live_name, remove
+from strongroom.trail.index.shards import Shard, connect, create, find_shards, is_damage, live_name, remove
 
 __all__ = ["DEFAULT_RETENTION_DAYS", "Index"]
 
 DEFAULT_RETENTION_DAYS: Final = 90
 """What LookupEvents answers about at AWS."""
+LOCK: Final = "lock"
 LIVE_RECORDS: Final = 128 * 1024
 """The postings of so many, some 15 MB, stay in memory while they are added to in no order."""
 LIVE_SECONDS: Final = 7 * 86_400
@@ -37,15 +40,12 @@ class Index:
         retention_days: int = DEFAULT_RETENTION_DAYS,
         live_records: int = LIVE_RECORDS,
     ) -> None:
-        """Go on with the index in `directory`; one that cannot be gone on with is made again.
-
-        Raises:
-            OSError, sqlite3.Error: the directory cannot be written.
-        """
+        """Go on with the index in `directory`, from the first use on."""
         self._directory = directory
         self._clock = clock
         self._retention = retention_days * 86_400
         self._live_records = live_records
+        self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
         self._positions: dict[str, int] = {}
         self._packing: threading.Thread | None = None
@@ -56,18 +56,19 @@ class Index:
         self._oldest: int | None = None
         self._next = 1
         """The number of the next block."""
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (directory / PACKING).unlink(missing_ok=True)
-        try:
-            self._open()
-        except sqlite3.DatabaseError:
-            self.reset()
 
     @property
     def name(self) -> str:
         return "index"
 
     def positions(self) -> Mapping[str, int]:
+        """As `feed.Follower.positions`. An index that cannot be gone on with is made again.
+
+        Raises:
+            OSError, sqlite3.Error: the directory cannot be written now, or another process writes it.
+        """
+        if self._connection is None:
+            self._open()
         return dict(self._positions)
 
     def take(self, records: Sequence[FedRecord]) -> None:
@@ -76,7 +77,7 @@ class Index:
         Raises:
             OSError, sqlite3.Error: it cannot be written now. A damaged index is made again from then on.
         """
-        positions = dict(self._positions)
+        positions = dict(self.positions())
         events: list[bytes] = []
         for record in records:
             if record.number > positions.get(record.slot, 0):
@@ -86,8 +87,8 @@ class Index:
             if self._records >= self._live_records or self._is_old():
                 self._roll()
             self._write(list(cut_blocks(events)), positions)
-        except sqlite3.DatabaseError as error:
-            if not isinstance(error, sqlite3.OperationalError):
+        except sqlite3.Error as error:
+            if is_damage(error):
                 self.reset()
             raise
         self._positions = positions
@@ -99,6 +100,7 @@ class Index:
         Raises:
             OSError, sqlite3.Error: it cannot be done now; also what went wrong on the thread before.
         """
+        self.positions()
         shards, covered = find_shards(self._directory)
         for shard in covered:
             remove(shard)
@@ -135,10 +137,7 @@ class Index:
             OSError, sqlite3.Error: it cannot be written.
         """
         self.close()
-        for path in self._directory.iterdir():
-            path.unlink()
-        self._positions = {}
-        self._open()
+        self._open(anew=True)
 
     def close(self) -> None:
         """Everything taken is in the files; packing that is under way is given up."""
@@ -152,16 +151,57 @@ class Index:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
-    def _open(self) -> None:
+    def _open(self, *, anew: bool = False) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._own()
+        try:
+            if anew:
+                self._clear()
+            (self._directory / PACKING).unlink(missing_ok=True)
+            try:
+                self._go_on()
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    raise
+                self._clear()
+                self._go_on()
+        except BaseException:
+            self.close()
+            raise
+
+    def _own(self) -> None:
+        """No other process writes the index, until `close`. Raises BlockingIOError when one does."""
+        # A server that was killed may leave such a process behind for a moment.
+        lock = os.open(self._directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock = lock
+
+    def _clear(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._positions = {}
+        for path in self._directory.iterdir():
+            if path.name != LOCK:
+                path.unlink()
+
+    def _go_on(self) -> None:
+        """Open the newest live file, made now when there is none, and know where it stands."""
         shards, covered = find_shards(self._directory)
         for shard in covered:
             remove(shard)
         lives = [shard for shard in shards if not shard.packed]
         if shards and not lives:
             # Nobody knows how far the packed ones reach.
-            for shard in shards:
-                remove(shard)
+            self._clear()
         path = lives[-1].path if lives else self._directory / live_name(1)
         first = lives[-1].first if lives else 1
         connection = self._connection = create(path, live=True)

@@ -41,6 +41,7 @@ class House:
     def reopen(self) -> None:
         self.index.close()
         self.index = self.open()
+        self.index.positions()
 
     def take(self, count: int, at: dt.datetime = NOW - HOUR, seconds: int = 30) -> list[FedRecord]:
         """Index records of two slots, their times spread over some seconds."""
@@ -301,6 +302,26 @@ def test_an_index_that_cannot_be_read_is_said_to_be_unavailable(house: House) ->
         ServiceUnavailableException, match=r"^The index of the audit trail cannot be read now\.$"
     ):
         house.pages()
+
+
+def test_of_two_processes_one_writes_and_the_other_waits_its_turn(house: House) -> None:
+    house.take(10)
+    other = house.open()
+    with pytest.raises(BlockingIOError):
+        other.positions()
+    house.index.close()
+    assert other.positions() == house.writer.numbers
+    other.close()
+
+
+def test_a_directory_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "index").write_text("in the way")
+    index = Index(tmp_path / "index" / "events", SetClock())
+    with pytest.raises(NotADirectoryError):
+        index.positions()
+    (tmp_path / "index").unlink()
+    assert index.positions() == {}
+    index.close()
 
 
 def test_where_nothing_was_indexed_nothing_is_found(tmp_path: Path) -> None:
