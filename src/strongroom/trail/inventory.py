@@ -14,8 +14,6 @@ from strongroom.trail.verification import Damage
 __all__ = ["strangers"]
 
 UNKNOWN: Final = "this is no file of the trail"
-_DERIVED = re.compile(r"(?:index|ledger|feed)(?:[.-].*)?")
-"""Made from the records, and made anew from them when it is lost: nothing here that proves anything."""
 _SLOT = re.compile(r"[a-z0-9-]{1,64}")
 
 
@@ -30,7 +28,7 @@ def strangers(trail: Path) -> Iterator[Damage]:
             for each in sorted(path.iterdir()):
                 if each.name not in {CHECKPOINTS, LEAVES, RETIRED} or not _is_file(each):
                     yield Damage(TREE, each.name, 0, 0, UNKNOWN)
-        elif _DERIVED.fullmatch(path.name) is None:
+        else:
             yield Damage("", path.name, 0, 0, UNKNOWN)
 
 
