@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,20 @@ def main() -> None:
             server.stop()
         data = _data_dir(Path(work))
         seconds, found = _run("who-can", GET, SECRET, "--all", data=data)
-        print(f"who-can over {options.roles} roles: {seconds:.2f} s {found['resources'][0]['counts']}")
+        print(
+            f"who-can over {options.roles} roles: {seconds:.2f} s of processor time, "
+            f"{found['resources'][0]['counts']}"
+        )
         _record(data, secret, roles, options.records)
         policy = Path(work) / "policy.json"
         everybody = {"Effect": "Deny", "Principal": "*", "Action": GET, "Resource": "*"}
         hours = {"StringNotLike": {"aws:PrincipalArn": "*:role/r*1"}}
         policy.write_text(_document({**everybody, "Condition": hours}))
         seconds, found = _run("policy", "diff", "--secret", SECRET, "--policy", str(policy), data=data)
-        print(f"policy diff over {options.records} records: {seconds:.2f} s {found['counts']}")
+        print(
+            f"policy diff over {options.records} records: {seconds:.2f} s of processor time, "
+            f"{found['counts']}"
+        )
 
 
 def _data_dir(work: Path) -> Path:
@@ -157,9 +163,11 @@ def _record(data: Path, secret: str, roles: list[tuple[str, str]], count: int) -
 
 def _run(*arguments: str, data: Path) -> tuple[float, Any]:
     command = [str(Path(sys.executable).parent / "strongroom"), *arguments, "--json", "--data-dir", str(data)]
-    begin = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
-    return time.perf_counter() - begin, json.loads(ran.stdout)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return used, json.loads(ran.stdout)
 
 
 if __name__ == "__main__":

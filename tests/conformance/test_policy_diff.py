@@ -106,20 +106,6 @@ def test_calls_on_record_come_out_as_they_then_do(tmp_path: Path) -> None:
         iam.put_user_policy(UserName="ben", PolicyName="own", PolicyDocument=more)
         assert [read("ann", "one/a"), read("ben", "one/a"), read("ann", "two/b")] == [False, True, True]
 
-    text = diff(tmp_path, changed, "--user", "ben")
-    assert "newly refused  1 x secretsmanager:GetSecretValue on " + arns["one/a"] in text
-    assert "Not replayed" in text
-    for wrong, arguments, message in (
-        (document(nobody), ("--user", "ann"), "The policy is not one for a user: "),
-        (changed, ("--user", "none"), "There is no user none."),
-        (changed, ("--secret", "none"), "There is no secret none."),
-        (changed, ("--managed-policy", "arn:aws:iam::aws:policy/SecretsManagerReadWrite"), "is AWS's own"),
-    ):
-        assert message in diff(tmp_path, wrong, *arguments, code=1)
-    assert "name one of" in diff(tmp_path, changed, code=2)
-    assert "name one of" in diff(tmp_path, changed, "--user", "ann", "--role", "r", code=2)
-    assert "neither a span" in diff(tmp_path, changed, "--user", "ann", "--since", "soon", code=2)
-
 
 @pytest.mark.parametrize("restricted", [False, True])
 def test_sessions_are_replayed_with_what_they_were_made_with(tmp_path: Path, restricted: bool) -> None:

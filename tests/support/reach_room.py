@@ -25,9 +25,9 @@ def a_world() -> MemoryUnit:
     return unit
 
 
-def with_value(unit: MemoryUnit, **members: Any) -> None:
+def with_value(unit: Any, **members: Any) -> None:
     """The secret has a current value under the key."""
-    secret = unit.secret_rows[SECRET_ARN]
+    secret = unit.secret(SECRET_ARN)
     unit.save_secret(replace(secret, labels={AWSCURRENT: VERSION}))
     made = SecretVersion(
         secret_arn=SECRET_ARN, version_id=VERSION, created_at=NOON, kms_key_arn=KEY_ARN, envelope=b""
