@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from strongroom.trail.layout import COMPRESSED, LOCK, SEGMENTS, UNFINISHED, segment_files
+from strongroom.trail.layout import COMPRESSED, LOCK, SEGMENTS, UNFINISHED, is_segment_name
 from strongroom.trail.tree import CHECKPOINTS, LEAVES, RETIRED, TREE
 from strongroom.trail.verification import Damage
 
@@ -37,16 +37,21 @@ def _in_segments(segments: Path) -> Iterator[Damage]:
         if _SLOT.fullmatch(slot.name) is None or not slot.is_dir() or slot.is_symlink():
             yield Damage("", slot.name, 0, 0, UNKNOWN)
             continue
-        known = {path.name for _, path in segment_files(slot)}
-        # Beside a plain segment there may be a compressed one, whole or not, that a crash has left.
-        compressed = {f"{name}{COMPRESSED}" for name in known if not name.endswith(COMPRESSED)}
-        known |= compressed | {f"{name}{UNFINISHED}" for name in compressed}
         for each in sorted(slot.iterdir()):
             if each.name == LOCK and _is_file(each):
                 if each.stat().st_size:
                     yield Damage(slot.name, LOCK, 0, 0, "a lock has nothing in it")
-            elif each.name not in known or not _is_file(each):
+            elif not _is_segment(each) and (each.exists() or each.is_symlink()):
                 yield Damage(slot.name, each.name, 0, 0, UNKNOWN)
+
+
+def _is_segment(path: Path) -> bool:
+    """True of a segment, plain or compressed, and of one that is being compressed, or was when a crash came:
+    beside it there is the plain one. The keeper may go on meanwhile."""
+    if path.name.endswith(COMPRESSED + UNFINISHED):
+        plain = path.with_name(path.name.removesuffix(COMPRESSED + UNFINISHED))
+        return is_segment_name(plain.name) and _is_file(plain)
+    return is_segment_name(path.name) and _is_file(path)
 
 
 def _is_file(path: Path) -> bool:

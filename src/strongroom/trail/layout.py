@@ -25,6 +25,7 @@ __all__ = [
     "format_opening",
     "hash_line",
     "is_compressed",
+    "is_segment_name",
     "open_segment",
     "parse_line",
     "segment_files",
@@ -79,6 +80,11 @@ def segment_files(slot: Path) -> list[tuple[int, Path]]:
         if name is not None and (int(name[1]) not in found or not is_compressed(path)):
             found[int(name[1])] = path
     return sorted(found.items())
+
+
+def is_segment_name(name: str) -> bool:
+    """True of what a segment can be called, plain or compressed."""
+    return _NAME.fullmatch(name) is not None
 
 
 def is_compressed(path: Path) -> bool:
