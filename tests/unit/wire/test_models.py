@@ -12,6 +12,8 @@ import botocore.session
 import pytest
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from strongroom.errors import SerializationException, ValidationException
 from strongroom.wire.models import OperationModel, load_service, parse_json
@@ -65,6 +67,39 @@ def test_what_is_not_a_request_is_a_serialization_error(body: bytes) -> None:
 
 def test_colons_in_strings_are_not_taken_for_duplicate_keys() -> None:
     assert parse_json(b'{"a":"x:y:z","b":{"a":1}}') == {"a": "x:y:z", "b": {"a": 1}}
+
+
+_TEXTS = st.sampled_from(['"a"', '"b"', '":"', '"\\u003a"', '"\\u003A:"', '"\\\\u003a"', '"\\":\\""', '""'])
+
+
+def _objects(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    pair = st.tuples(_TEXTS, inner).map(" : ".join)
+    array = st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]")
+    return st.lists(pair, max_size=3).map(lambda pairs: f"{{{','.join(pairs)}}}") | array
+
+
+@settings(max_examples=300)
+@given(_objects(st.recursive(_TEXTS | st.sampled_from(["1", "null"]), _objects, max_leaves=6)))
+def test_no_key_comes_twice_however_colons_are_written(text: str) -> None:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs)
+        return dict(pairs)
+
+    try:
+        expected = json.loads(text, object_pairs_hook=unique)
+    except AssertionError:
+        expected = None
+    if isinstance(expected, dict):
+        assert parse_json(text.encode()) == expected
+    else:
+        with pytest.raises(SerializationException):
+            parse_json(text.encode())
+
+
+def test_a_colon_that_is_escaped_hides_no_key() -> None:
+    with pytest.raises(SerializationException) as refused:
+        parse_json(b'{"a":"\\u003a","a":"b"}')
+    assert refused.value.message == "The request body has an object with a duplicate key."
 
 
 @pytest.mark.parametrize(
