@@ -22,7 +22,7 @@ from strongroom.functions.redaction import sensitive_environment
 from strongroom.functions.sandbox import End, Ending, Run, Sandbox, StartError
 from strongroom.functions.unpacking import CodeError
 from strongroom.ports import Invocation, InvocationResult
-from strongroom.secret.document import FaultKind, RotationFault
+from strongroom.secret.document import FaultKind, FunctionsBusy, RotationFault
 
 __all__ = ["SandboxRunner"]
 
@@ -120,7 +120,7 @@ class SandboxRunner:
                 lambda sandbox, confinement: self._load(sandbox, confinement, invocation),
             )
         except Busy as error:
-            raise RotationFault(FaultKind.FUNCTION, "too many functions are running") from error
+            raise FunctionsBusy(FaultKind.FUNCTION, "too many functions are running") from error
         except CodeError as error:
             raise RotationFault(FaultKind.FUNCTION, f"the function cannot be started: {error}") from error
         except (OSError, StartError) as error:

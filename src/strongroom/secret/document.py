@@ -13,7 +13,7 @@ import orjson
 
 from strongroom.secret.value import SecretValue
 
-__all__ = ["FaultKind", "RotationFault", "SecretDocument", "Strategy", "parse_document"]
+__all__ = ["FaultKind", "FunctionsBusy", "RotationFault", "SecretDocument", "Strategy", "parse_document"]
 
 
 class Strategy(Enum):
@@ -60,6 +60,10 @@ class RotationFault(Exception):
     @property
     def message(self) -> str:
         return str(self.args[0])
+
+
+class FunctionsBusy(RotationFault):
+    """A function was not started because too many are running; a little later there may be room."""
 
 
 class SecretDocument(Mapping[str, Any]):

@@ -15,6 +15,7 @@ from strongroom.errors import (
     InvalidRequestContentException,
     RequestTooLargeException,
     ServiceException,
+    TooManyRequestsException,
 )
 from strongroom.operations.call import AuthorizedCall, Operation, Unit
 from strongroom.operations.lambda_ import messages
@@ -22,7 +23,7 @@ from strongroom.operations.lambda_.invoking import invocation_of
 from strongroom.operations.lambda_.policies import INVOKE
 from strongroom.operations.lambda_.resolution import on_function, present_version, requested
 from strongroom.ports import InvocationResult, ReadUnit
-from strongroom.secret.document import RotationFault
+from strongroom.secret.document import FunctionsBusy, RotationFault
 
 __all__ = ["INVOKE_FUNCTION"]
 
@@ -66,6 +67,7 @@ def _prepare(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], Invocat
         ServiceException: functions are not run here.
     The run raises:
         ServiceException: the function could not be started.
+        TooManyRequestsException: too many are running already.
     """
     call = authorized.call
     event = _verified_event(call.request)
@@ -80,6 +82,8 @@ def _prepare(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], Invocat
     def run() -> InvocationResult:
         try:
             return runner.invoke(invocation)
+        except FunctionsBusy as busy:
+            raise TooManyRequestsException(messages.RATE_EXCEEDED) from busy
         except RotationFault as fault:
             raise ServiceException(messages.NOT_STARTED) from fault
 
@@ -122,7 +126,8 @@ INVOKE_FUNCTION = Operation(
     deviations=(
         "InvocationType Event is refused: there are no queues for functions.",
         "A caller whose permission ends while the function runs gets no answer from it.",
-        "At most 32 functions run at a time for each worker process; further calls wait.",
+        "A worker process runs some functions at a time; further calls wait for a minute, and are then a "
+        "TooManyRequestsException, whose Reason is left out.",
         "ClientContext has no effect.",
         "AWS_ENDPOINT_URL leads the function to this server, and so does SECRETS_MANAGER_ENDPOINT unless the "
         "function has one of its own that is not AWS's.",

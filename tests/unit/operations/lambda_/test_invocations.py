@@ -16,6 +16,7 @@ from strongroom.errors import (
     ResourceNotFoundException,
     ServiceError,
     ServiceException,
+    TooManyRequestsException,
 )
 from strongroom.operations.lambda_.aliases import CREATE_ALIAS
 from strongroom.operations.lambda_.invocations import INVOKE_FUNCTION
@@ -23,7 +24,7 @@ from strongroom.operations.lambda_.permissions import ADD_PERMISSION
 from strongroom.operations.lambda_.updates import UPDATE_FUNCTION_CONFIGURATION
 from strongroom.operations.lambda_.versions import PUBLISH_VERSION
 from strongroom.ports import FUNCTION_VERSIONS, Invocation, InvocationResult
-from strongroom.secret.document import FaultKind, RotationFault
+from strongroom.secret.document import FaultKind, FunctionsBusy, RotationFault
 from support.key_room import ACCOUNT, OTHER_ACCOUNT, allow
 from support.lambda_room import FunctionRoom
 
@@ -170,6 +171,14 @@ def test_a_server_that_runs_no_functions_says_so(room: FunctionRoom) -> None:
     told = room.refused(ServiceException, INVOKE_FUNCTION, NAMED)
     assert told == "This server does not run functions."
     assert room.run(INVOKE_FUNCTION, {**NAMED, "InvocationType": "DryRun"}) == {"StatusCode": 204}
+
+
+def test_too_many_functions_at_a_time_are_refused_as_by_lambda(room: FunctionRoom) -> None:
+    def fail(_: Invocation) -> InvocationResult:
+        raise FunctionsBusy(FaultKind.FUNCTION, "too many functions are running")
+
+    room.runner.behave = fail
+    assert room.refused(TooManyRequestsException, INVOKE_FUNCTION, NAMED) == "Rate Exceeded."
 
 
 def test_a_function_that_cannot_be_started_is_a_fault_of_the_service(room: FunctionRoom) -> None:
