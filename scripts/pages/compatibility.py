@@ -31,7 +31,8 @@ behaviour is not on record and something had to be decided.
 
 ## For all operations
 
-- One port serves all services; `X-Amz-Target`, or `Version` and `Action`, say which is meant.
+- One port serves all services; `X-Amz-Target`, or `Version` and `Action`, or method and path, say which is
+  meant.
 - Every region name that has AWS's form is a namespace of its own. There are no endpoints per region.
 - Requests are never throttled. AWS's quotas on sizes and counts hold where an operation's rules name them.
 - Requests are signed with Signature Version 4; Version 4A (several regions in one signature) is refused.
