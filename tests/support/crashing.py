@@ -42,7 +42,7 @@ class Site:
     @property
     def data_dir(self) -> Path:
         path = self.directory / self.mount
-        if self.server is not None and self.popen:
+        if self.server is not None and "preexec_fn" in self.popen:
             # It may live where only the server's own processes can see it.
             return Path(f"/proc/{self.server.process.pid}/root{path}")
         return path
@@ -114,7 +114,7 @@ class Site:
     def outbox(self) -> int:
         """Return how many records of writes have not reached the trail. Call while nobody writes."""
         database = self.data_dir / "room.db"
-        if self.popen:
+        if "preexec_fn" in self.popen:
             # SQLite follows every link, and this one leads to another file system than it says.
             for suffix in ("", "-wal"):
                 shutil.copy(f"{database}{suffix}", self.directory / f"copy.db{suffix}")

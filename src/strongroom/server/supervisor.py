@@ -38,6 +38,8 @@ __all__ = ["AddressError", "free_address", "supervise"]
 
 STOP_SECONDS: Final = 15
 """How long a worker may take to finish its calls."""
+RESTART_SECONDS: Final = 1.0
+"""How long after its end a process is started again."""
 HEADER_MILLISECONDS: Final = 20_000
 PARENT_SECONDS: Final = 0.25
 
@@ -204,7 +206,7 @@ class _Kept:
             self._log.error(
                 "a process ended; starting it again", name=self._name, exit_code=self._process.exitcode
             )
-            if self._stopping.wait(1):
+            if self._stopping.wait(RESTART_SECONDS):
                 return
             self._process = self._fork()
             self._process.start()

@@ -1,0 +1,115 @@
+"""Rotations of real targets, interrupted at each message and each write: they end right all the same, and nobody
+who follows the advice is ever left without a credential that opens (DESIGN promise 7).
+
+STRONGROOM_CRASH_ROUNDS sets how many interruptions there are for each engine and strategy: six unless told
+otherwise; with enough, every point meets every harm.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from strongroom.secret.document import Strategy
+from support.interruptions import Fate, Point
+from support.postgres_server import running_postgres
+from support.postgres_target import PostgresTarget
+from support.rotation_scene import Scene, a_scene, rotate, verify_unseen
+
+pytestmark = pytest.mark.crash
+
+ROUNDS = int(os.environ.get("STRONGROOM_CRASH_ROUNDS", "6"))
+SEED = 20260101
+
+Harm = Callable[[Scene], Fate]
+
+KILLS: dict[str, Harm] = {
+    "the rotation process killed": Scene.kill_rotation,
+    "everything killed": Scene.kill_everything,
+    "the keeper killed": Scene.kill_keeper,
+    "a worker killed": Scene.kill_worker,
+}
+OF_THE_TARGET: dict[str, Harm] = {
+    "the connection cut": lambda _: Fate.CUT,
+    "the target silent": lambda _: Fate.SILENT,
+    "the target late": lambda _: Fate.LATE,
+    "the target down": Scene.refuse,
+}
+
+
+@contextmanager
+def postgresql(directory: Path) -> Iterator[Scene]:
+    with (
+        running_postgres() as server,
+        a_scene(directory, PostgresTarget(server), {"port": server.port}) as scene,
+    ):
+        yield scene
+
+
+ENGINES = {"postgresql": postgresql}
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with ENGINES[request.param](tmp_path_factory.mktemp("scene")) as made:
+        yield made
+
+
+def plan(points: list[Point]) -> list[tuple[Point, str]]:
+    """Return every point with every harm it can meet; at first each point once, as various as can be."""
+    draw = random.Random(SEED)
+    points = sorted(points, key=lambda point: (point.kind, point.number, point.after))
+    draw.shuffle(points)
+    harms = {"message": [*KILLS, *OF_THE_TARGET], "write": [*KILLS]}
+    order = []
+    for turn in range(len(harms["message"])):
+        for number, point in enumerate(points):
+            possible = harms[point.kind]
+            if turn < len(possible):
+                order.append((point, possible[(number + turn) % len(possible)]))
+    return order
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["the first rotation", "a later one"])
+@pytest.mark.parametrize("strategy", [*Strategy], ids=[each.value for each in Strategy])
+def test_interrupted_anywhere_a_rotation_ends_right_and_the_target_stays_open(
+    scene: Scene, strategy: Strategy, before: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if strategy is Strategy.SINGLE_USER and before:
+        pytest.skip("is as the first one")
+    client = scene.server.client("secretsmanager")
+
+    def prepared() -> str:
+        name = scene.secret(client, strategy)
+        for _ in range(before):
+            rotate(scene, name, strategy, None, lambda: Fate.ON)
+        return name
+
+    calm = rotate(scene, prepared(), strategy, None, lambda: Fate.ON)
+    order = plan(scene.interruptions.points())
+    met: Counter[str] = Counter()
+    looks, gap = calm.looks, calm.longest_gap
+    for point, harm in order[:ROUNDS]:
+        try:
+            ended = rotate(
+                scene, prepared(), strategy, point, lambda harm=harm: {**KILLS, **OF_THE_TARGET}[harm](scene)
+            )
+        except BaseException as error:
+            error.add_note(f"{harm} {point}")
+            raise
+        met[harm] += 1
+        looks, gap = looks + ended.looks, max(gap, ended.longest_gap)
+    client.close()
+    scene.site.verify_trail()
+    verify_unseen(scene)
+    with capsys.disabled():
+        print(
+            f"\n{met.total()} of {len(order)} interruptions, {looks} looks, "
+            f"longest by AWSPENDING alone {gap:.2f} s: {dict(sorted(met.items()))}"
+        )
