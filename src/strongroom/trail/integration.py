@@ -84,13 +84,14 @@ class Integrator:
             )
             if not len(batch) or not due:
                 return len(batch)
+            full = len(batch) >= BATCH_LEAVES
             self._sign(batch)
             self._signed_at = time.monotonic()
         except BaseException:
             # What is on disk counts; it is looked at anew.
             self._batch = None
             raise
-        return 0
+        return self.advance(sign_now=True) if sign_now and full else 0
 
     def _sign(self, batch: _Batch) -> None:
         batch.sync()

@@ -16,6 +16,7 @@ from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
 from strongroom.trail import integration
 from strongroom.trail.following import leaf_hash
+from strongroom.trail import integration
 from strongroom.trail.integration import Integrator, open_signer
 from strongroom.trail.layout import segment_files
 from strongroom.trail.segment import SegmentTrail
@@ -155,6 +156,17 @@ def test_a_trail_that_is_not_as_it_was_signed_is_signed_no_more(house: House) ->
     with pytest.raises(IntegrityError, match=r"^record 3 of api-0 is not the one that a checkpoint covers$"):
         house.integrator().advance(sign_now=True)
     assert [each.size for each in house.checkpoints()] == [3]
+
+
+def test_all_that_waits_is_signed_at_the_end_however_much_it_is(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(integration, "BATCH_LEAVES", 3)
+    monkeypatch.setattr(integration, "READ_BYTES", 1)
+    house.write(*[0] * 8)
+    assert house.integrator().advance(sign_now=True) == 0
+    assert [each.size for each in house.checkpoints()] == [3, 6, 8]
+    house.verify()
 
 
 def test_each_checkpoint_is_announced_and_the_newest_one_again_at_the_start(house: House) -> None:
