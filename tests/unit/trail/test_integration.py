@@ -16,7 +16,6 @@ from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
 from strongroom.trail import integration
 from strongroom.trail.following import leaf_hash
-from strongroom.trail import integration
 from strongroom.trail.integration import Integrator, open_signer
 from strongroom.trail.layout import segment_files
 from strongroom.trail.segment import SegmentTrail
