@@ -20,7 +20,7 @@ from strongroom.function.records import FunctionVersion, LayerVersion
 from strongroom.function.references import parse_layer_ref
 from strongroom.function.revisions import REVISION_BYTES, revision_id
 from strongroom.names import AccountId, Arn, Region, parse_arn
-from strongroom.operations.call import Call, Target
+from strongroom.operations.call import Call, ConditionContext, Target
 from strongroom.operations.lambda_ import messages
 from strongroom.operations.lambda_.description import LOGGING_MEMBERS
 from strongroom.operations.lambda_.environment import accepted_environment, seal_environment
@@ -29,6 +29,7 @@ from strongroom.ports import LAYER_VERSIONS, Entropy, ReadUnit
 
 __all__ = [
     "configured",
+    "layer_context",
     "layer_targets",
     "new_revision",
     "pass_role_target",
@@ -166,6 +167,12 @@ def pass_role_target(call: Call, unit: ReadUnit, role_arn: str, function_arn: Ar
         record=role,
         context={**tags, "iam:PassedToService": LAMBDA, "iam:AssociatedResourceArn": function_arn},
     )
+
+
+def layer_context(request: Mapping[str, Any]) -> ConditionContext:
+    """Return the condition key that the layers of a request bring: lambda:Layer."""
+    layers = tuple(request.get("Layers") or ())
+    return {"lambda:Layer": layers} if layers else {}
 
 
 def layer_targets(call: Call) -> list[Target]:

@@ -22,6 +22,7 @@ from strongroom.operations.lambda_ import messages
 from strongroom.operations.lambda_.code import SealedCode, delete_code, save_code
 from strongroom.operations.lambda_.configuration import (
     configured,
+    layer_context,
     layer_targets,
     new_revision,
     pass_role_target,
@@ -89,7 +90,7 @@ def _named(call: Call) -> FunctionRef:
 
 def _create_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
     ref, request = _named(call), call.request
-    context = tag_context(request.get("Tags"))
+    context = {**tag_context(request.get("Tags")), **layer_context(request)}
     create = replace(function_target(call, unit, ref, "lambda:CreateFunction", context), resource_policies=())
     return (create, pass_role_target(call, unit, request["Role"], ref.arn), *layer_targets(call))
 

@@ -70,11 +70,7 @@ def function_target(
         owner_account=ref.account_id,
         record=function,
         resource_policies=() if policy is None else (ResourcePolicy(policy.document),),
-        context={
-            **{f"aws:ResourceTag/{key}": value for key, value in tags.items()},
-            "lambda:FunctionArn": ref.qualified_arn,
-            **(context or {}),
-        },
+        context={**{f"aws:ResourceTag/{key}": value for key, value in tags.items()}, **(context or {})},
     )
 
 

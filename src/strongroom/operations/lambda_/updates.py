@@ -18,6 +18,7 @@ from strongroom.operations.lambda_ import messages
 from strongroom.operations.lambda_.code import SealedCode, save_code
 from strongroom.operations.lambda_.configuration import (
     configured,
+    layer_context,
     layer_targets,
     new_revision,
     pass_role_target,
@@ -107,7 +108,8 @@ def _prepare_code(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], An
 
 def _configuration_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
     ref, request = _named(call), call.request
-    targets = [function_target(call, unit, ref, "lambda:UpdateFunctionConfiguration")]
+    action = "lambda:UpdateFunctionConfiguration"
+    targets = [function_target(call, unit, ref, action, layer_context(request))]
     if "Role" in request:
         targets.append(pass_role_target(call, unit, request["Role"], ref.arn))
     return (*targets, *layer_targets(call))

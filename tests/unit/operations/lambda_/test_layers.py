@@ -122,6 +122,20 @@ def test_whoever_gives_a_layer_to_a_function_must_be_allowed_to_read_it(room: Fu
     )
 
 
+def test_policies_see_the_layers_of_a_request(room: FunctionRoom) -> None:
+    published(room)
+    published(room, "other")
+    room.created()
+    ours = {"ForAllValues:StringLike": {"lambda:Layer": f"{LAYER}:*"}}
+    carol = room.user("carol", allow("lambda:Update*", Condition=ours), allow("lambda:GetLayerVersion"))
+    request = {"FunctionName": "rotate", "Layers": [f"{LAYER}:1"]}
+    room.run(UPDATE_FUNCTION_CONFIGURATION, request, principal=carol)
+    more = [f"{LAYER}:1", f"{LAYER.replace('drivers', 'other')}:1"]
+    room.refused(
+        AccessDeniedException, UPDATE_FUNCTION_CONFIGURATION, {**request, "Layers": more}, principal=carol
+    )
+
+
 def test_layers_of_other_accounts_and_regions_are_not_taken(room: FunctionRoom) -> None:
     foreign = LAYER.replace(ACCOUNT, OTHER_ACCOUNT)
     room.created()
