@@ -101,9 +101,6 @@ class Index:
             OSError, sqlite3.Error: it cannot be done now; also what went wrong on the thread before.
         """
         self.positions()
-        shards, covered = find_shards(self._directory)
-        for shard in covered:
-            remove(shard)
         if self._packing is not None:
             if self._packing.is_alive() and not wait:
                 return
@@ -112,6 +109,10 @@ class Index:
             if self._failure is not None:
                 failure, self._failure = self._failure, None
                 raise failure
+        # INVARIANT: nobody else changes what there is from here on.
+        shards, covered = find_shards(self._directory)
+        for shard in covered:
+            remove(shard)
         closed = [shard for shard in shards if not shard.packed][:-1]
         for shard in [*(shard for shard in shards if shard.packed), *closed]:
             if self._is_past(shard):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -237,6 +238,25 @@ def test_packing_that_fails_leaves_everything_as_it_was(
         house.index.tend(wait=True)
     house.reopen()
     assert {*before} >= {path.name for path in house.directory.glob("*.db")}
+    assert sorted(house.pages()) == sorted(search(house.writer.written, ACCOUNT, REGION))
+
+
+def test_packing_that_ends_while_files_are_looked_at_makes_no_trouble(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(writing.PACKED_LIVES + 1):
+        house.take(45)
+    house.index.tend()
+
+    def listed_before_the_end(directory: Path) -> Any:
+        found = find_shards(directory)
+        if house.index._packing is not None:
+            house.index._packing.join()
+        return found
+
+    monkeypatch.setattr(writing, "find_shards", listed_before_the_end)
+    while [shard.packed for shard in find_shards(house.directory)[0]] != [True, False]:
+        house.index.tend()
     assert sorted(house.pages()) == sorted(search(house.writer.written, ACCOUNT, REGION))
 
 
