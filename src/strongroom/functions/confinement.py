@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import os
 import re
@@ -87,7 +88,7 @@ class Confinement:
     def command(self, place: Place, *, preload: bool) -> list[str]:
         """Return what is executed. Nothing in it is secret: everybody on the machine can read it."""
         if self.level is Level.JAIL:
-            inside = {"task": "/var/task", "layers": "/opt", "temporary": "/tmp"}  # noqa: S108  # the sandbox's own
+            inside = {"task": "/var/task", "layers": _layers(), "temporary": "/tmp"}  # noqa: S108  # the sandbox's own
             return [*self._jail(place), *_python("/var/runtime", self._config(place, inside, preload))]
         own = {"task": str(place.task), "layers": str(place.layers), "temporary": str(place.temporary)}
         return _python(str(self.runtime), self._config(place, own, preload))
@@ -108,7 +109,8 @@ class Confinement:
         }
 
     def _jail(self, place: Place) -> list[str]:
-        arguments = _walls(place.user)
+        arguments = [*_walls(place.user), *_passable("/etc"), *_passable("/var")]
+        arguments += ["--perms", "1777", "--size", str(self.limits.temporary_bytes), "--tmpfs", "/tmp"]  # noqa: S108  # the sandbox's own
         visible = [*_SYSTEM, *map(str, _interpreter()), *map(str, _packages())]
         arguments += _bound(visible)
         for hidden in self.hidden:
@@ -116,15 +118,13 @@ class Confinement:
                 arguments += (
                     ["--tmpfs", str(hidden)] if hidden.is_dir() else ["--ro-bind", "/dev/null", str(hidden)]
                 )
-        arguments += [*_passable("/etc"), *_passable("/var")]
         for name in _SETTINGS:
             arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
         arguments += ["--ro-bind", str(self.runtime / "passwd"), "/etc/passwd"]
         arguments += ["--ro-bind", str(self.runtime), "/var/runtime"]
-        arguments += ["--ro-bind", str(place.task), "/var/task", "--ro-bind", str(place.layers), "/opt"]
+        arguments += ["--ro-bind", str(place.task), "/var/task", "--ro-bind", str(place.layers), _layers()]
         if self.ca_bundle is not None:
             arguments += ["--ro-bind", str(self.ca_bundle), "/etc/strongroom-ca.pem"]
-        arguments += ["--perms", "1777", "--size", str(self.limits.temporary_bytes), "--tmpfs", "/tmp"]  # noqa: S108  # the sandbox's own
         return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
 
     def trust(self) -> str | None:
@@ -198,6 +198,13 @@ def _executable() -> str:
 
 
 @functools.cache
+def _layers() -> str:
+    """Return where layers are seen: where Lambda has them, unless the interpreter or packages are there."""
+    taken = any(path.is_relative_to("/opt") for path in (*_interpreter(), *_packages()))
+    return "/var/opt" if taken else "/opt"
+
+
+@functools.cache
 def _interpreter() -> tuple[Path, ...]:
     """Return the directories that hold the interpreter and its library."""
     return tuple(dict.fromkeys(Path(p).resolve() for p in (sys.base_prefix, sys.base_exec_prefix)))
@@ -206,8 +213,10 @@ def _interpreter() -> tuple[Path, ...]:
 @functools.cache
 def _packages() -> tuple[Path, ...]:
     """Return the directories of the server's packages: boto3, and the drivers that are installed."""
-    names = ("purelib", "platlib")
-    return tuple(dict.fromkeys(Path(sysconfig.get_paths()[name]).resolve() for name in names))
+    found = [importlib.util.find_spec(name) for name in ("boto3", "botocore")]
+    origins = [Path(spec.origin).parent.parent for spec in found if spec is not None and spec.origin]
+    usual = [Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib")]
+    return tuple(dict.fromkeys(path.resolve() for path in (*origins, *usual)))
 
 
 def sandbox_level(limits: Limits | None = None) -> tuple[Level, str]:

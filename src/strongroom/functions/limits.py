@@ -23,7 +23,7 @@ class Limits:
     """New sandboxes have boto3 in memory: they come up later, and serve sooner."""
     idle_seconds: float = 60
     """A sandbox waits so long for the next call of its function."""
-    spare_seconds: float = 600
+    spare_seconds: float = 3600
     """After so long without a call no spare is kept."""
     age_seconds: float = 840
     """A sandbox gets no older. Its credentials are renewed with each call."""
