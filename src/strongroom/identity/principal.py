@@ -54,6 +54,8 @@ class Principal:
     """WEB_IDENTITY, and sessions such a caller made: the identity provider's ARN."""
     transitive_tag_keys: tuple[str, ...] = ()
     """Keys of session tags that go on to the sessions this one makes."""
+    source_function_arn: Arn | None = None
+    """The function that Lambda made the session for; sessions it makes itself have none."""
 
     @property
     def is_temporary(self) -> bool:
@@ -85,6 +87,8 @@ def principal_context(principal: Principal) -> dict[str, str]:
         context["aws:SourceIdentity"] = principal.source_identity
     if principal.provider is not None and principal.is_temporary:
         context["aws:FederatedProvider"] = principal.provider
+    if principal.source_function_arn is not None:
+        context["lambda:SourceFunctionArn"] = principal.source_function_arn
     for key, value in principal.tags.items():
         context[f"aws:PrincipalTag/{key}"] = value
     return context

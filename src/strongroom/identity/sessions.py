@@ -68,6 +68,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source_identity: str | None = None
     provider: Arn | None = None
     """ARN of the identity provider whose token opened the role."""
+    source_function_arn: Arn | None = None
+    """The function that Lambda made the session for."""
     given: Given = Given()
 
     def __repr__(self) -> str:

@@ -85,6 +85,7 @@ def _credentials(
         seconds=function.timeout_seconds + SESSION_SECONDS,
         name=function.function_name,
         role_id=role.role_id,
+        source_function_arn=function.function_arn,
     )
     return session.access_key_id, session.secret_access_key, token
 

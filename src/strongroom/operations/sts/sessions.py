@@ -128,6 +128,7 @@ def principal_of_session(session: Session, origins: Origins) -> Principal:
         source_identity=session.source_identity,
         provider=session.provider,
         transitive_tag_keys=given.transitive_tag_keys,
+        source_function_arn=session.source_function_arn,
     )
 
 

@@ -20,7 +20,7 @@ from strongroom.operations.lambda_.code import PART_BYTES, delete_code, load_cod
 from strongroom.operations.lambda_.invoking import invocation_of
 from strongroom.operations.sts.sessions import open_session
 from strongroom.ports import CODE_PARTS, FUNCTION_VERSIONS, LAYER_VERSIONS, ROLES, STORED_CODE, Invocation
-from support.key_room import NOON, policy
+from support.key_room import NOON, allow, policy
 from support.lambda_room import ENDPOINT, LAMBDA_TRUST, FunctionRoom, zipped
 
 REQUEST_ID = "11111111-2222-4333-8444-555555555555"
@@ -58,6 +58,24 @@ def test_a_run_acts_as_a_session_of_the_execution_role_named_as_the_function(roo
     assert session is not None
     assert session.secret_access_key == run.credentials[1]
     assert session.expires_at == NOON + dt.timedelta(seconds=30 + 960)
+
+
+def test_policies_see_which_function_calls(room: FunctionRoom) -> None:
+    ours = {
+        "ArnEquals": {"lambda:SourceFunctionArn": "arn:aws:lambda:eu-central-1:111122223333:function:rotate"}
+    }
+    may = (allow("secretsmanager:GetSecretValue", Condition=ours), allow("sts:AssumeRole"))
+    role = room.execution_role("shared", may=may)
+    callers = []
+    for name in ("rotate", "other"):
+        run = invocation(room, room.function(name, role_arn=role.arn))
+        found = room.callers.find(room.unit, run.credentials[0], run.credentials[2])
+        assert found is not None
+        callers.append(found)
+    may_read = [room.may(each.principal, "secretsmanager:GetSecretValue", **each.context) for each in callers]
+    assert may_read == [True, False]
+    chained = room.assume(callers[0].principal, room.role("next"))
+    assert room.session(chained).source_function_arn is None
 
 
 def test_the_environment_is_the_functions_own_and_what_lambda_sets(room: FunctionRoom) -> None:
