@@ -91,16 +91,17 @@ def _verify(copier: CheckpointCopier) -> float:
 def _deliver(feed: Feed, delivery: LogDelivery) -> float:
     """Write a part of what is new; at its end, the digests that are due. Raises what the delivery raises."""
     progress = feed.advance(DELIVERY_BYTES)
+    if not progress.taken:
+        delivery.digest()
     for error in progress.errors.values():
         raise error
-    if progress.taken:
-        return 0
-    delivery.digest()
-    return DELIVERY_SECONDS
+    return 0 if progress.taken else DELIVERY_SECONDS
 
 
 def _deliver_all(feed: Feed, delivery: LogDelivery) -> None:
     deadline = time.monotonic() + COPY_SECONDS
-    while time.monotonic() < deadline and _deliver(feed, delivery) == 0:
-        pass
-    feed.close()
+    try:
+        while time.monotonic() < deadline and _deliver(feed, delivery) == 0:
+            pass
+    finally:
+        feed.close()
