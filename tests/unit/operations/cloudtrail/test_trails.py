@@ -406,7 +406,9 @@ def test_public_keys_are_those_of_the_digests_of_the_account_in_the_region(room:
         "Fingerprint": hashlib.sha256(own).hexdigest()[:32],
     }
     assert room.ask(LIST_PUBLIC_KEYS) == {"PublicKeyList": [key]}
-    assert room.ask(LIST_PUBLIC_KEYS, {"StartTime": NOON.timestamp(), "EndTime": NOON.timestamp()}) == {"PublicKeyList": [key]}
+    assert room.ask(LIST_PUBLIC_KEYS, {"StartTime": NOON.timestamp(), "EndTime": NOON.timestamp()}) == {
+        "PublicKeyList": [key]
+    }
     before, after = ((NOON + dt.timedelta(days=each)).timestamp() for each in (-1, 3651))
     assert room.ask(LIST_PUBLIC_KEYS, {"EndTime": before}) == {"PublicKeyList": []}
     assert room.ask(LIST_PUBLIC_KEYS, {"StartTime": after}) == {"PublicKeyList": []}
