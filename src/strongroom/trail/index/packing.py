@@ -1,4 +1,4 @@
-"""From several live files to one that is packed: in the order of its tree, so small, and never changed."""
+"""From several files to one that is packed: in the order of its tree, so small, and never changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from strongroom.trail.index.shards import Shard, create, packed_name, remove
+from strongroom.trail.index.shards import Shard, create, packed_name, remove, uri
 
 __all__ = ["PACKING", "pack"]
 
@@ -21,12 +21,12 @@ def pack(
     last: int,
     begun: Callable[[sqlite3.Connection], None] = lambda _: None,
 ) -> None:
-    """One packed file stands for these live ones, which follow one another up to block `last`.
+    """One packed file stands for these, which follow one another up to block `last`.
 
     `begun` is given the connection that works, which another thread may interrupt.
 
     Raises:
-        OSError, sqlite3.Error: it could not be done; the live ones are as they were.
+        OSError, sqlite3.Error: it could not be done; these are as they were.
     """
     path = directory / PACKING
     path.unlink(missing_ok=True)
@@ -47,9 +47,9 @@ def pack(
 
 
 def _copy(connection: sqlite3.Connection, shards: Sequence[Shard]) -> None:
-    names = [f"live{number}" for number in range(len(shards))]
+    names = [f"part{number}" for number in range(len(shards))]
     for name, shard in zip(names, shards, strict=True):
-        connection.execute(f"ATTACH ? AS {name}", (f"{shard.path.absolute().as_uri()}?mode=rw",))
+        connection.execute(f"ATTACH ? AS {name}", (uri(shard),))
     connection.execute("BEGIN")
     for name in names:
         connection.execute(f"INSERT INTO blocks SELECT * FROM {name}.blocks ORDER BY id")  # noqa: S608 - ours

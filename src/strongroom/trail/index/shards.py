@@ -1,10 +1,10 @@
 """The files of the index: `live` ones that records are added to, and `packed` ones that never change.
 
 <room>/index/events/live-<first block>.db           SQLite in WAL mode; the newest one is being written
-<room>/index/events/packed-<first block>-<last>.db  what several live ones held, in order and without gaps
+<room>/index/events/packed-<first block>-<last>.db  what several others held, in order and without gaps
 
-A packed file stands for every live file whose first block lies in it, so the instant of its renaming is the
-instant the live ones cease to count.
+A packed file stands for every file whose blocks lie in it, so the instant of its renaming is the instant the
+others cease to count.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ __all__ = [
     "live_name",
     "packed_name",
     "remove",
+    "uri",
 ]
 
 INDEX: Final = "index/events"
@@ -34,7 +35,8 @@ FORMAT: Final = 1
 """Of another one nothing is read: the index is made again."""
 BUSY_MS: Final = 5_000
 WRITER_CACHE_KIB: Final = 48 * 1024
-READER_CACHE_KIB: Final = 2 * 1024
+READER_CACHE_KIB: Final = 256
+"""Of each file: there may be some dozens, and what is read again is in the system's memory."""
 
 _NAME = re.compile(r"(?:live-([0-9]{12})|packed-([0-9]{12})-([0-9]{12}))\.db")
 _TABLES: Final = """
@@ -65,6 +67,12 @@ class Shard:
     def packed(self) -> bool:
         return self.last is not None
 
+    def stands_for(self, other: Shard) -> bool:
+        """True when all of the other is in this one."""
+        if self.last is None or other == self:
+            return False
+        return self.first <= other.first and (other.last or other.first) <= self.last
+
 
 def live_name(first: int) -> str:
     return f"live-{first:012}.db"
@@ -75,7 +83,7 @@ def packed_name(first: int, last: int) -> str:
 
 
 def find_shards(directory: Path) -> tuple[list[Shard], list[Shard]]:
-    """Return the shards that count, oldest first, and live ones that do not count any more.
+    """Return the shards that count, oldest first, and those that do not count any more.
 
     Raises:
         OSError: the directory cannot be listed.
@@ -87,13 +95,16 @@ def find_shards(directory: Path) -> tuple[list[Shard], list[Shard]]:
             live, first, last = name.groups()
             found.append(Shard(path, int(live or first), None if live else int(last)))
     packed = [shard for shard in found if shard.packed]
-    covered = [
-        shard
-        for shard in found
-        if not shard.packed and any(p.first <= shard.first <= (p.last or 0) for p in packed)
-    ]
+    covered = [shard for shard in found if any(each.stands_for(shard) for each in packed)]
     counting = [shard for shard in found if shard not in covered]
     return sorted(counting, key=lambda shard: shard.first), covered
+
+
+def uri(shard: Shard) -> str:
+    """Return what SQLite reads a shard by."""
+    # A packed file never changes and may be unlinked while it is read: neither locks nor a log are needed.
+    options = "mode=ro&immutable=1" if shard.packed else "mode=rw"
+    return f"{shard.path.absolute().as_uri()}?{options}"
 
 
 def connect(shard: Shard) -> sqlite3.Connection:
@@ -102,9 +113,7 @@ def connect(shard: Shard) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: it cannot be opened.
     """
-    # A packed file never changes and may be unlinked while it is read: neither locks nor a log are needed.
-    options = "mode=ro&immutable=1" if shard.packed else "mode=rw"
-    connection = _open(shard.path, options)
+    connection = _open(uri(shard))
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
@@ -121,7 +130,7 @@ def create(path: Path, *, live: bool) -> sqlite3.Connection:
         sqlite3.Error: it cannot be made or opened, or is of another format.
     """
     path.touch(0o600)
-    connection = _open(path, "mode=rw")
+    connection = _open(f"{path.absolute().as_uri()}?mode=rw")
     try:
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
         connection.execute(f"PRAGMA journal_mode = {'WAL' if live else 'OFF'}")
@@ -154,10 +163,8 @@ def remove(shard: Shard) -> None:
         shard.path.with_name(shard.path.name + suffix).unlink(missing_ok=True)
 
 
-def _open(path: Path, options: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None, check_same_thread=False
-    )
+def _open(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         # SECURITY: a damaged or planted schema must not run functions of its own.

@@ -5,17 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from strongroom.ports import Clock
 from strongroom.trail.cursor import FedRecord
 from strongroom.trail.index.blocks import Block, cut_blocks
-from strongroom.trail.index.packing import PACKING, pack
-from strongroom.trail.index.shards import Shard, connect, create, find_shards, is_damage, live_name, remove
+from strongroom.trail.index.packing import PACKING
+from strongroom.trail.index.shards import connect, create, find_shards, is_damage, live_name, remove
+from strongroom.trail.index.upkeep import Upkeep
 
 __all__ = ["DEFAULT_RETENTION_DAYS", "Index"]
 
@@ -25,8 +24,6 @@ LOCK: Final = "lock"
 LIVE_RECORDS: Final = 128 * 1024
 """The postings of so many, some 15 MB, stay in memory while they are added to in no order."""
 LIVE_SECONDS: Final = 7 * 86_400
-PACKED_LIVES: Final = 8
-"""SQLite attaches ten databases at most."""
 
 
 class Index:
@@ -43,14 +40,13 @@ class Index:
         """Go on with the index in `directory`, from the first use on."""
         self._directory = directory
         self._clock = clock
-        self._retention = retention_days * 86_400
         self._live_records = live_records
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
         self._positions: dict[str, int] = {}
-        self._packing: threading.Thread | None = None
-        self._packers: list[sqlite3.Connection] = []
-        self._failure: Exception | None = None
+        self._upkeep = Upkeep(
+            directory, clock, retention_seconds=retention_days * 86_400, live_records=live_records
+        )
         self._records = 0
         """How many records the live file has, and since when."""
         self._oldest: int | None = None
@@ -94,42 +90,20 @@ class Index:
         self._positions = positions
 
     def tend(self, *, wait: bool = False) -> None:
-        """Drop what is older than the retention, and pack live files when there are enough of them: on a
-        thread, unless `wait`.
+        """Drop what is older than the retention, and pack files when there are enough of them: on a thread,
+        unless `wait`.
 
         Raises:
-            OSError, sqlite3.Error: it cannot be done now; also what went wrong on the thread before.
+            OSError, sqlite3.Error: it cannot be done now; also what went wrong on the thread before. A
+                damaged index is made again from then on.
         """
         self.positions()
-        if self._packing is not None:
-            if self._packing.is_alive() and not wait:
-                return
-            self._packing.join()
-            self._packing = None
-            if self._failure is not None:
-                failure, self._failure = self._failure, None
-                raise failure
-        # INVARIANT: nobody else changes what there is from here on.
-        shards, covered = find_shards(self._directory)
-        for shard in covered:
-            remove(shard)
-        closed = [shard for shard in shards if not shard.packed][:-1]
-        for shard in [*(shard for shard in shards if shard.packed), *closed]:
-            if self._is_past(shard):
-                remove(shard)
-                if shard in closed:
-                    closed.remove(shard)
-        if len(closed) < PACKED_LIVES:
-            return
-        batch = closed[:PACKED_LIVES]
-        following = next(shard.first for shard in shards if shard.first > batch[-1].first)
-        if wait:
-            pack(self._directory, batch, following - 1)
-            return
-        self._packing = threading.Thread(
-            target=self._pack, args=(batch, following - 1), name="index-packing", daemon=True
-        )
-        self._packing.start()
+        try:
+            self._upkeep.tend(wait=wait)
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self.reset()
+            raise
 
     def reset(self) -> None:
         """There is nothing in the index, so that it is made again from the first record on.
@@ -142,13 +116,7 @@ class Index:
 
     def close(self) -> None:
         """Everything taken is in the files; packing that is under way is given up."""
-        while self._packing is not None:
-            with suppress(sqlite3.Error):
-                for connection in self._packers:
-                    connection.interrupt()
-            self._packing.join(0.05)
-            if not self._packing.is_alive():
-                self._packing = None
+        self._upkeep.stop()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -281,23 +249,6 @@ class Index:
 
     def _is_old(self) -> bool:
         return self._oldest is not None and self._oldest < self._clock.now().timestamp() - LIVE_SECONDS
-
-    def _is_past(self, shard: Shard) -> bool:
-        connection = connect(shard)
-        try:
-            newest = connection.execute("SELECT newest FROM summary").fetchone()
-        finally:
-            connection.close()
-        return newest is None or newest[0] < self._clock.now().timestamp() - self._retention
-
-    def _pack(self, shards: Sequence[Shard], last: int) -> None:
-        try:
-            pack(self._directory, shards, last, self._packers.append)
-        except Exception as error:
-            # Told by the next `tend`.
-            self._failure = error
-        finally:
-            self._packers.clear()
 
 
 def _load_positions(connection: sqlite3.Connection) -> dict[str, int]:

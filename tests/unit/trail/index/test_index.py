@@ -17,7 +17,7 @@ import pytest
 from strongroom.audit.lookup import EventAttribute
 from strongroom.errors import ServiceUnavailableException
 from strongroom.trail.feed import FedRecord
-from strongroom.trail.index import blocks, lookup, writing
+from strongroom.trail.index import blocks, lookup, upkeep
 from strongroom.trail.index.lookup import IndexReader
 from strongroom.trail.index.packing import pack
 from strongroom.trail.index.shards import create, find_shards, live_name
@@ -223,10 +223,23 @@ def test_live_files_left_beside_the_packed_one_that_stands_for_them_do_not_count
     assert sorted(house.pages()) == expected
 
 
+def test_packed_files_are_packed_again_when_there_are_enough_of_a_size(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "PACKED_AT_ONCE", 2)
+    for _ in range(1 + 2**4):
+        house.take(41)
+        house.index.tend(wait=True)
+        house.index.tend(wait=True)
+    # Eight live files make one of the largest size, which is not packed any more.
+    assert [shard.packed for shard in find_shards(house.directory)[0]] == [True, True, False]
+    assert sorted(house.pages()) == sorted(search(house.writer.written, ACCOUNT, REGION))
+
+
 def test_packing_that_fails_leaves_everything_as_it_was(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(writing.PACKED_LIVES + 1):
+    for _ in range(upkeep.PACKED_AT_ONCE + 1):
         house.take(45)
     before = sorted(path.name for path in house.directory.iterdir())
 
@@ -244,17 +257,17 @@ def test_packing_that_fails_leaves_everything_as_it_was(
 def test_packing_that_ends_while_files_are_looked_at_makes_no_trouble(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(writing.PACKED_LIVES + 1):
+    for _ in range(upkeep.PACKED_AT_ONCE + 1):
         house.take(45)
     house.index.tend()
 
     def listed_before_the_end(directory: Path) -> Any:
         found = find_shards(directory)
-        if house.index._packing is not None:
-            house.index._packing.join()
+        if house.index._upkeep._thread is not None:
+            house.index._upkeep._thread.join()
         return found
 
-    monkeypatch.setattr(writing, "find_shards", listed_before_the_end)
+    monkeypatch.setattr(upkeep, "find_shards", listed_before_the_end)
     while [shard.packed for shard in find_shards(house.directory)[0]] != [True, False]:
         house.index.tend()
     assert sorted(house.pages()) == sorted(search(house.writer.written, ACCOUNT, REGION))
