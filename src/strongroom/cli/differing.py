@@ -7,6 +7,7 @@ import heapq
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ import orjson
 import typer
 
 from strongroom.cli.exits import Exit
-from strongroom.cli.reaching import opened
+from strongroom.cli.reaching import opened, printable
 from strongroom.names import AccountId, Region
 from strongroom.operations.call import Resources
 from strongroom.operations.changed import ChangedUnit
@@ -57,6 +58,12 @@ class _Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     """Of calls that were not replayed."""
     groups: dict[tuple[Outcome, str, str, str], _Group] = field(default_factory=dict)
+
+    missed: int = 0
+    """Records that are missing or cannot be read."""
+
+    def miss(self, count: int) -> None:
+        self.missed += count
 
     def add(self, event: Mapping[str, Any], replayed: Replayed) -> None:
         outcome = replayed.outcome
@@ -128,7 +135,10 @@ def print_difference(data_dir: Path, change: Change, *, since: str, limit: int |
     except ChangeError as error:
         typer.echo(f"strongroom: {error}", err=True)
         return Exit.FAILED
-    typer.echo(orjson.dumps(_as_json(tally, begin)).decode() if as_json else "\n".join(_lines(tally, begin)))
+    if as_json:
+        typer.echo(orjson.dumps(_as_json(tally, begin)).decode())
+    else:
+        typer.echo("\n".join(map(printable, _lines(tally, begin))))
     return Exit.DONE
 
 
@@ -140,7 +150,7 @@ def _tallied(
     sessions = given_to_sessions(_of_sts(trail, begin - dt.timedelta(seconds=SESSION_SECONDS)))
     replay = Replay(resources, sessions, now)
     tally = _Tally()
-    events = iter(_newest(_events(trail, begin), limit))
+    events = iter(_newest(_events(trail, begin, tally), limit))
     # In parts: one view of the database kept for minutes would keep a server from clearing its log away.
     while part := list(islice(events, _AT_ONCE)):
 
@@ -156,13 +166,18 @@ def _tallied(
 def _of_sts(trail: Path, since: dt.datetime) -> Iterator[Mapping[str, Any]]:
     for record in records_since(trail, since):
         if b'"eventSource":"sts.amazonaws.com"' in record:
-            yield orjson.loads(record)
+            with suppress(orjson.JSONDecodeError):
+                yield orjson.loads(record)
 
 
-def _events(trail: Path, since: dt.datetime) -> Iterator[Mapping[str, Any]]:
+def _events(trail: Path, since: dt.datetime, tally: _Tally) -> Iterator[Mapping[str, Any]]:
     first = since.strftime("%Y-%m-%dT%H:%M:%SZ")
-    for record in records_since(trail, since):
-        event = orjson.loads(record)
+    for record in records_since(trail, since, tally.miss):
+        try:
+            event = orjson.loads(record)
+        except orjson.JSONDecodeError:
+            tally.miss(1)
+            continue
         if (event.get("eventTime") or "") >= first:
             yield event
 
@@ -195,6 +210,8 @@ def _lines(tally: _Tally, since: dt.datetime) -> Iterator[str]:
             yield f"               hangs on what records do not hold: {', '.join(sorted(group.why))}"
     for reason, count in sorted(tally.reasons.items()):
         yield f"Not replayed: {count} ({reason})."
+    if tally.missed:
+        yield f"Missing or unreadable: {tally.missed} records; 'strongroom trail verify' says which."
 
 
 def _as_json(tally: _Tally, since: dt.datetime) -> dict[str, Any]:
@@ -216,5 +233,6 @@ def _as_json(tally: _Tally, since: dt.datetime) -> dict[str, Any]:
         "since": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "counts": {each.value.replace(" ", "_"): counts[each] for each in Outcome},
         "not_replayed": dict(sorted(tally.reasons.items())),
+        "unreadable": tally.missed,
         "groups": groups,
     }

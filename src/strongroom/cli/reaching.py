@@ -19,14 +19,14 @@ from strongroom.operations.catalog import CATALOG
 from strongroom.operations.reach import Answer, Row, who_can
 from strongroom.operations.subjects import SubjectKind, stored_subjects
 from strongroom.operations.things import find_things
-from strongroom.policy.reach import Term, Verdict
+from strongroom.policy.reach import If, Term, Verdict
 from strongroom.ports import ACCOUNTS, ReadUnit
 from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.regions import regions_in_use
 from strongroom.store.room import DATABASE, Room
 from strongroom.store.sqlite import SqliteStore
 
-__all__ = ["ACTION", "known_action", "opened", "print_who_can"]
+__all__ = ["ACTION", "known_action", "opened", "print_who_can", "printable"]
 
 ACTION: Final = re.compile(r"[A-Za-z0-9-]{1,64}:[A-Za-z0-9]{1,128}")
 _ORDER: Final = (Verdict.ALWAYS, Verdict.IF, Verdict.NEVER)
@@ -36,6 +36,14 @@ def known_action(text: str) -> str | None:
     """Return an action as documented, whatever its case; None: no operation asks for it."""
     actions = {each.action for service in CATALOG.values() for each in service.operations.values()}
     return {each.lower(): each for each in actions}.get(text.lower())
+
+
+def printable(line: str) -> str:
+    """Return a line without what a terminal might take for a command.
+
+    SECURITY: policies and names are written by whoever may write them, of any account.
+    """
+    return "".join(char if char.isprintable() else "\ufffd" for char in line)
 
 
 @contextmanager
@@ -90,7 +98,7 @@ def print_who_can(
         )
     else:
         for answer in answers:
-            typer.echo("\n".join(_lines(answer, asked or action, everyone)))
+            typer.echo("\n".join(map(printable, _lines(answer, asked or action, everyone))))
         if asked is None and answers:
             typer.echo(f"strongroom: No operation of this server asks for {action}.", err=True)
     if not answers:
@@ -184,16 +192,18 @@ def _details(row: Row) -> Iterator[str]:
             else "unless"
         )
         yield f"{verb} {_statement(term)}"
-        yield from (
-            f"    if {each.operator} {each.key} {' or '.join(each.values) or '(nothing)'}".replace("  ", " ")
-            for each in term.conditions
-        )
+        yield from (f"    if {_condition(each)}" for each in term.conditions)
     if reach.verdict is Verdict.IF and not reach.decided:
         yield "not decided exhaustively: there are too many contexts, or keys compared with each other"
     if reach.allowing is not None:
         yield f"for example allowed with {_context(reach.allowing)}"
     if reach.refusing is not None:
         yield f"for example refused with {_context(reach.refusing)}"
+
+
+def _condition(condition: If) -> str:
+    what = f"{condition.operator} {condition.key}".rstrip()
+    return f"{what} {' or '.join(condition.values) or '(nothing)'}"
 
 
 def _statement(term: Term) -> str:

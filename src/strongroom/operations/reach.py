@@ -51,6 +51,19 @@ _USE_KEYS: Final = frozenset(
     for each in ("createsecret", "updatesecret", "rotatesecret", "replicatesecrettoregions")
 )
 """Actions whose operations use KMS keys in ways that are not followed here."""
+_ON_EVERYTHING: Final = frozenset(
+    (
+        "secretsmanager:batchgetsecretvalue",
+        "secretsmanager:getrandompassword",
+        "secretsmanager:listsecrets",
+        "kms:createkey",
+        "kms:generaterandom",
+        "kms:listaliases",
+        "kms:listkeys",
+    )
+)
+"""Actions that their operations ask for on `*`."""
+_ON_ALIASES: Final = frozenset(("kms:createalias", "kms:deletealias", "kms:updatealias"))
 _SEALED_VERSION: Final = "kms:encryptioncontext:secretversionid"
 _READ_KEYS: Final = frozenset(("secretsmanager:versionid", "secretsmanager:versionstage"))
 """Of the request's own keys those that reading a secret's value has."""
@@ -245,6 +258,10 @@ def _key_of(unit: ReadUnit, thing: Thing, action: str, now: dt.datetime) -> KmsK
 
 def _notes(unit: ReadUnit, thing: Thing, action: str, key: KmsKey | None) -> Iterator[str]:
     record = thing.record
+    if action.lower() in _ON_EVERYTHING and thing.resource != "*":
+        yield "The operation asks for this action on *, not on one resource."
+    if action.lower() in _ON_ALIASES:
+        yield "The operation asks for this action on the alias as well, which was not asked."
     if isinstance(record, Secret):
         if record.deleted_at is not None:
             yield "The secret is marked for deletion: nobody can read its value until it is restored."

@@ -102,13 +102,16 @@ def _named(
 
 
 def thing_of_arn(unit: ReadUnit, call: Call, arn: str) -> Thing | None:
-    """Return what an ARN names; None when it would be a secret, key or IAM entity, and there is none."""
+    """Return what an ARN names; None when it would be a secret, key, function or IAM entity, and there is
+    none, and for a pattern, which is no name."""
     parsed = parse_arn(arn)
-    if arn == "*" or parsed is None:
-        return Thing(ThingKind.OTHER, "*") if arn == "*" else None
-    if parsed.service == "secretsmanager" and "*" not in arn and "?" not in arn:
+    if arn == "*":
+        return Thing(ThingKind.OTHER, "*")
+    if parsed is None or "*" in arn or "?" in arn:
+        return None
+    if parsed.service == "secretsmanager":
         return _secret_of_arn(unit, arn)
-    if parsed.service == "kms" and is_region(parsed.region) and "*" not in arn:
+    if parsed.service == "kms" and is_region(parsed.region):
         try:
             key = find_key(
                 unit,
@@ -118,7 +121,7 @@ def thing_of_arn(unit: ReadUnit, call: Call, arn: str) -> Thing | None:
         except NotFoundException:
             return None
         return None if key is None else _key(key)
-    if parsed.service == "lambda" and parsed.resource.startswith("function:") and "*" not in arn:
+    if parsed.service == "lambda" and parsed.resource.startswith("function:"):
         return _function(unit, parse_function_ref(arn, Region(parsed.region), AccountId(parsed.account_id)))
     if parsed.service == "iam" and parsed.resource.split("/")[0] in ("user", "role", "group", "policy"):
         record = _entity(unit, AccountId(parsed.account_id), arn, parsed.resource)

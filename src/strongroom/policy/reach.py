@@ -195,13 +195,17 @@ class _Residue:
 
     def decide(self, choice: Choice) -> bool:
         """Return the evaluator's outcome in one context."""
-        given = {key: value for key, value in choice.items() if self.is_open(fold_key(key))}
         policies = self._live
         if self.check.grants:
-            pairs = _encryption_context(given)
+            pairs = _encryption_context(choice)
             policies = _granting(policies, [each for each in self.check.grants if each.covers(pairs)])
-        keys = _Layered(self._known, given)
+        keys = self.keys_with(choice)
         return evaluate(msgspec.structs.replace(self.check.request, context=keys), policies).allowed
+
+    def keys_with(self, choice: Choice) -> ContextKeys:
+        """Return the keys of a context, as far as they are open to this check, and those that are known."""
+        given = {key: value for key, value in choice.items() if self.is_open(fold_key(key))}
+        return _Layered(self._known, given)
 
     def is_open(self, key: str) -> bool:
         found = self._open.get(key)
@@ -458,10 +462,34 @@ def _contexts(residues: Sequence[_Residue], setting: Setting) -> tuple[Iterator[
     pool = tuple(dict.fromkeys(value for each in residues for value in each.pool() if value))[:256]
     varied = [each for each in dimensions(tests, setting, pool) if each.choices]
     exact = all(each.complete and inexact.isdisjoint(each.keys) for each in varied)
+    varied = [each if inexact & set(each.keys) else _distinct(each, residues) for each in varied]
     total = prod(len(each.choices) for each in varied)
     if total <= MOST_CONTEXTS:
         return (_merged(picked) for picked in product(*(each.choices for each in varied))), exact
     return _sampled(varied, total), False
+
+
+def _distinct(dimension: Dimension, residues: Sequence[_Residue]) -> Dimension:
+    """Return the dimension with one choice only of those that all conditions take for the same.
+
+    It stays as it is where a condition looks at another open key besides.
+    """
+    asked: list[tuple[_Residue, Condition]] = []
+    for residue in residues:
+        for left in residue.lefts:
+            for condition in left.statement.conditions:
+                read = {key for key in condition.keys_read if residue.is_open(key)}
+                if read.isdisjoint(dimension.keys):
+                    continue
+                if not read.issubset(dimension.keys):
+                    return dimension
+                asked.append((residue, condition))
+    found: dict[tuple[bool, ...], Choice] = {}
+    for choice in dimension.choices:
+        seen = {id(residue): residue.keys_with(choice) for residue in residues}
+        outcomes = tuple([condition.holds(seen[id(residue)]) for residue, condition in asked])
+        found.setdefault(outcomes, choice)
+    return Dimension(dimension.keys, tuple(found.values()), dimension.complete)
 
 
 def _sampled(varied: Sequence[Dimension], total: int) -> Iterator[Choice]:

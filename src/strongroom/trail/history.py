@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +15,11 @@ __all__ = ["records_since"]
 READ_BYTES: Final = 4 * 1024 * 1024
 
 
-def records_since(trail: Path, since: dt.datetime) -> Iterator[bytes]:
+def records_since(
+    trail: Path, since: dt.datetime, missed: Callable[[int], None] = lambda count: None
+) -> Iterator[bytes]:
     """Yield the records written since `since`, slot after slot, and some before them; each is one line of
-    JSON. What is left of a segment that turns out to be damaged is left out.
+    JSON. Those that are missing or cannot be read are left out; `missed` is told how many of a slot.
 
     Raises:
         OSError: the trail cannot be read.
@@ -29,6 +31,8 @@ def records_since(trail: Path, since: dt.datetime) -> Iterator[bytes]:
                 yield from (record.event for record in found)
         finally:
             cursor.close()
+        if cursor.skipped:
+            missed(cursor.skipped)
 
 
 def _behind(slot: Path, since: float) -> int:

@@ -117,6 +117,14 @@ def test_each_principal_is_printed_with_statements_conditions_and_examples(data:
     assert EVE not in found.stdout
 
 
+def test_what_others_wrote_is_no_command_to_the_terminal(data: Path) -> None:
+    hidden = allow("*", Condition={"StringEquals": {"aws:UserAgent": "a\x9b2J\nyes  root"}})
+    changed(data, a_user(ACCOUNT, policies={"own": policy(hidden)}))
+    found = run(data, "who-can", GET, "prod/db").stdout
+    assert "if StringEquals aws:UserAgent a\ufffd2J\ufffdyes  root" in found
+    assert "\x9b" not in found
+
+
 def test_all_shows_who_may_not_and_by_what(data: Path) -> None:
     changed(data, a_user(ACCOUNT, policies={"own": policy(allow("*"), deny(GET, Sid="Never"))}))
     found = run(data, "who-can", GET, "prod/db", "--all", "--json")
@@ -226,6 +234,16 @@ def test_what_a_decision_hangs_on_is_named(data: Path) -> None:
     assert group["event_id"] == "event-2"
     text = diff(data, over_tls, "--user", "ann").stdout
     assert "hangs on what records do not hold: aws:SecureTransport" in text
+
+
+def test_records_that_cannot_be_read_are_counted(data: Path) -> None:
+    path = next((data / "trail" / "segments").glob("*/*.jsonl"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], lines[1][:40] + b"\n", *lines[2:]]))
+    found = diff(data, policy(allow("kms:*")), "--user", "ann", "--since", "60d")
+    told = found.stdout.splitlines()
+    assert told[0].endswith(": 2 newly refused, 0 newly allowed, 0 undecided, 1 unchanged.")
+    assert told[-1].startswith("Missing or unreadable: ")
 
 
 def test_nothing_is_changed_by_asking(data: Path) -> None:

@@ -372,7 +372,8 @@ def test_a_name_is_looked_for_in_every_account_and_region() -> None:
         each.resource for each in find_things(unit, call, KEY_ID, (ACCOUNT,), regions, service="kms")
     ] == [KEY_ARN]
     assert list(find_things(unit, call, "prod/none", (ACCOUNT,), regions, service="secretsmanager")) == []
-    for absent in (f"{SECRET_ARN}x", KEY_ARN.replace("1111", "2222"), f"{ANN}x", "arn:aws:kms:x"):
+    patterns = (SECRET_ARN.replace("prod/db", "prod/*"), "arn:aws:iam::*:role/app", "arn:aws:s3:::a?")
+    for absent in (*patterns, f"{SECRET_ARN}x", KEY_ARN.replace("1111", "2222"), f"{ANN}x", "arn:aws:kms:x"):
         assert list(find_things(unit, call, absent, (ACCOUNT,), regions, service="kms")) == [], absent
     (other,) = find_things(unit, call, "arn:aws:s3:::bucket/key", (ACCOUNT,), regions, service="s3")
     assert other.kind.value == "other"
@@ -413,6 +414,13 @@ def test_other_operations_that_use_keys_say_that_these_were_not_asked() -> None:
     note = "The operation uses KMS keys as well, which were not asked."
     assert asked(unit, "secretsmanager:UpdateSecret").notes == (note,)
     assert asked(unit, "secretsmanager:TagResource").notes == ()
+    everything = "The operation asks for this action on *, not on one resource."
+    assert asked(unit, "secretsmanager:BatchGetSecretValue").notes == (everything,)
+    assert asked(unit, "secretsmanager:ListSecrets", "*").notes == ()
+    assert verdicts(asked(unit, "secretsmanager:ListSecrets", "*"))[EVE] == "yes"
+    assert asked(unit, "kms:CreateAlias", KEY_ARN).notes == (
+        "The operation asks for this action on the alias as well, which was not asked.",
+    )
 
 
 def a_function(unit: MemoryUnit) -> str:

@@ -274,6 +274,21 @@ def test_more_than_can_be_tried_is_proven_or_said_to_be_undecided() -> None:
     assert the_reach(every, deny()).verdict is Verdict.NEVER
 
 
+def test_values_that_come_to_the_same_are_tried_once() -> None:
+    networks = [f"10.{one}.{two}.0/24" for one in range(40) for two in range(50)]
+    labels = [f"label-{number}" for number in range(500)]
+    found = the_reach(
+        allow(
+            Condition={
+                "IpAddress": {"aws:SourceIp": networks},
+                "StringEquals": {"secretsmanager:VersionStage": labels, "app:one": labels, "app:two": labels},
+            }
+        ),
+        deny(Condition={"StringNotLike": {"app:one": "label-*", "app:two": "label-*"}}),
+    )
+    assert (found.verdict, found.decided) == (Verdict.IF, True)
+
+
 def test_keys_compared_with_each_other_are_never_claimed_to_be_exhausted() -> None:
     same = {"StringEquals": {"app:one": "${app:two}"}}
     found = the_reach(allow(Condition=same))
