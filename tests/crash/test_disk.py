@@ -47,7 +47,7 @@ def refusals_say_why(ledger: Ledger) -> None:
     assert all(set(reply.body) == {"__type", "message"} for reply in ledger.refused)
 
 
-@pytest.mark.parametrize("then", ["killed", "stopped"])
+@pytest.mark.parametrize("then", ["killed", "stopped", "left alone"])
 def test_files_that_may_not_grow_refuse_calls_and_lose_nothing(then: str, tmp_path: Path) -> None:
     load = Load()
     with a_site(tmp_path) as site:
@@ -58,12 +58,16 @@ def test_files_that_may_not_grow_refuse_calls_and_lose_nothing(then: str, tmp_pa
             wait_for_answers(load.ledger, 300)
             let_files_grow(site, False)
             wait_for_refusals(load.ledger, 100)
+            if then == "left alone":
+                let_files_grow(site, True)
+                wait_for_answers(load.ledger, 300)
             load.stop()
             refusals_say_why(load.ledger)
             let_files_grow(site, True)
-            site.kill() if then == "killed" else site.stop()
-            assert verify_trail(site.data_dir / "trail").ok
-            server = site.start()
+            if then != "left alone":
+                site.kill() if then == "killed" else site.stop()
+                assert verify_trail(site.data_dir / "trail").ok
+                server = site.start()
             load.settle(server)
             load.verify_recorded(site, recorded)
             site.verify_trail()
