@@ -37,7 +37,7 @@ behaviour is not on record and something had to be decided.
 - Requests are never throttled. AWS's quotas on sizes and counts hold where an operation's rules name them.
 - Requests are signed with Signature Version 4; Version 4A (several regions in one signature) is refused.
 - A request is at most 1 MiB, and its body must arrive within 20 seconds; one that brings code along is at
-  most 70 MiB, and two such are read at a time in each worker process.
+  most 70 MiB, and each worker process reads 140 MiB of such at a time.
 - `GET /health` and `GET /ready` are answered without a signature, and say nothing but that.
 - An operation that is not served answers `UnknownOperationException` with the reason given below.
 - Of AWS's managed policies there are those that concern secrets, with their statements on the services that

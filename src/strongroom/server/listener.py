@@ -29,9 +29,9 @@ MAX_BODY_BYTES: Final = 1_048_576
 LARGE_BODY_BYTES: Final = 73_400_320
 """For calls that may bring code along: 50 MB of it in base64, and what is said of it."""
 LARGE_PATHS: Final = ("/2015-03-31/functions", "/2018-10-31/layers/")
-LARGE_AT_ONCE: Final = 2
-"""SECURITY: bodies beyond MAX_BODY_BYTES that one process reads or answers at a time. Nobody has proved
-anything yet while a body is read, so memory is what they must not be able to take."""
+LARGE_BYTES_AT_ONCE: Final = 2 * LARGE_BODY_BYTES
+"""SECURITY: of bodies beyond MAX_BODY_BYTES, so much is read or answered by one process at a time. Nobody has
+proved anything yet while a body is read, so memory is what they must not be able to take."""
 LARGE_BYTES_PER_SECOND: Final = 1_048_576
 """How fast a large body has to come, at least."""
 BODY_SECONDS: Final = 20.0
@@ -44,8 +44,8 @@ _CUT_OFF: Final = "The request body ended before it was complete."
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Hold = Callable[[], None] | None
-"""Called before a large body is read; None where there can be none."""
+Hold = Callable[[int], None] | None
+"""Called with its greatest size before a large body is read; None where there can be none."""
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
@@ -80,7 +80,7 @@ class Listener:
         self._reading: dict[asyncio.Task[Any], float] = {}
         """The requests whose bodies are being read, and until when; 0 for one that was interrupted."""
         self._large = 0
-        """How many large bodies are in memory."""
+        """Bytes of large bodies that are in memory, or may come to be."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -133,19 +133,19 @@ class Listener:
         return await pipeline.answer(request), request.request_id
 
     @contextmanager
-    def _large_body(self) -> Iterator[Callable[[], None]]:
-        """Gives what is to be called once, when a body turns out to be large; it counts until the end.
+    def _large_body(self) -> Iterator[Callable[[int], None]]:
+        """Gives what is to be called once, when a body turns out to be large; its size counts until the end.
 
-        That raises TooManyRequestsException when there are LARGE_AT_ONCE already.
+        That raises TooManyRequestsException when there would be more than LARGE_BYTES_AT_ONCE.
         """
-        held = False
+        held = 0
 
-        def hold() -> None:
+        def hold(size: int) -> None:
             nonlocal held
-            if self._large >= LARGE_AT_ONCE:
+            if self._large + size > LARGE_BYTES_AT_ONCE:
                 raise TooManyRequestsException(_TOO_MANY)
-            self._large += 1
-            held = True
+            self._large += size
+            held = size
 
         try:
             yield hold
@@ -217,7 +217,8 @@ def _declared_length(method: str, headers: Mapping[str, str]) -> int | None:
 
 
 async def _body(declared: int | None, receive: Receive, limit: int, hold: Hold) -> bytes:
-    """Return the whole body; calls `hold` before more than MAX_BODY_BYTES of it are read.
+    """Return the whole body; calls `hold` before more than MAX_BODY_BYTES of it are read, or once they are
+    where it does not say how long it is.
 
     Raises:
         RequestEntityTooLargeException: it is longer than `limit`, which no such call can be.
@@ -229,7 +230,7 @@ async def _body(declared: int | None, receive: Receive, limit: int, hold: Hold) 
     if declared is not None and declared > limit:
         raise RequestEntityTooLargeException(_too_large(limit))
     if hold is not None and declared is not None and declared > MAX_BODY_BYTES:
-        hold()
+        hold(declared)
         hold = None
     chunks: list[bytes] = []
     size = 0
@@ -243,7 +244,7 @@ async def _body(declared: int | None, receive: Receive, limit: int, hold: Hold) 
         if size > limit:
             raise RequestEntityTooLargeException(_too_large(limit))
         if hold is not None and size > MAX_BODY_BYTES:
-            hold()
+            hold(limit)
             hold = None
         if not message.get("more_body"):
             break
