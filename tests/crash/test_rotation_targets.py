@@ -11,16 +11,23 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
 
 from strongroom.secret.document import Strategy
 from support.interruptions import Fate, Point
+from support.ldap_target import LdapTarget
+from support.mariadb_server import running_mariadb
+from support.mariadb_target import MariadbTarget
 from support.postgres_server import running_postgres
 from support.postgres_target import PostgresTarget
-from support.rotation_scene import Scene, a_scene, rotate, verify_unseen
+from support.rabbitmq_server import running_rabbitmq
+from support.rabbitmq_target import RabbitTarget
+from support.redis_server import running_redis
+from support.redis_target import RedisTarget
+from support.rotation_scene import Scene, Target, a_scene, rotate, verify_unseen
+from support.slapd_server import running_slapd
 
 pytestmark = pytest.mark.crash
 
@@ -43,22 +50,34 @@ OF_THE_TARGET: dict[str, Harm] = {
 }
 
 
-@contextmanager
-def postgresql(directory: Path) -> Iterator[Scene]:
-    with (
-        running_postgres() as server,
-        a_scene(directory, PostgresTarget(server), {"port": server.port}) as scene,
-    ):
-        yield scene
+def _target(engine: str, stack: ExitStack) -> tuple[Target, dict[str, int]]:
+    """Return a running target, and its ports as a secret's JSON names them."""
+    match engine:
+        case "postgresql":
+            postgres = stack.enter_context(running_postgres())
+            return PostgresTarget(postgres), {"port": postgres.port}
+        case "mariadb":
+            mariadb = stack.enter_context(running_mariadb())
+            mariadb.run("SET GLOBAL strict_password_validation = 0")
+            return MariadbTarget(mariadb), {"port": mariadb.port}
+        case "redis":
+            redis = stack.enter_context(running_redis())
+            return RedisTarget(redis), {"port": redis.port}
+        case "ldap":
+            slapd = stack.enter_context(running_slapd())
+            return LdapTarget(slapd), {"port": slapd.port}
+    rabbit = stack.enter_context(running_rabbitmq())
+    return RabbitTarget(rabbit), {"port": rabbit.port, "managementPort": rabbit.api_port}
 
 
-ENGINES = {"postgresql": postgresql}
+ENGINES = ("postgresql", "mariadb", "redis", "ldap", "rabbitmq")
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with ENGINES[request.param](tmp_path_factory.mktemp("scene")) as made:
-        yield made
+    with ExitStack() as stack:
+        target, ports = _target(request.param, stack)
+        yield stack.enter_context(a_scene(tmp_path_factory.mktemp("scene"), target, ports))
 
 
 def plan(points: list[Point]) -> list[tuple[Point, str]]:
