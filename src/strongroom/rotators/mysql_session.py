@@ -38,6 +38,10 @@ class MysqlConnection:
         self.tls = tls
         version = str(self.rows("SELECT VERSION()")[0][0])
         self.is_mariadb = "mariadb" in version.lower()
+        if not self.is_mariadb:
+            # From 8.0.17 on: hashes in SHOW CREATE USER are bytes otherwise, which are no text.
+            with contextlib.suppress(RotationFault):
+                self.execute("SET SESSION print_identified_with_as_hex = ON")
 
     def rows(self, query: str, *values: object) -> Sequence[tuple[Any, ...]]:
         """Return what a query of this program's yields."""
@@ -70,6 +74,9 @@ class MysqlConnection:
                 raise self._deadline.fault() from None
             # SECURITY: no cause; the server's text may repeat the statement.
             raise mysql_fault(exc) from None
+        except UnicodeDecodeError:
+            message = "the target describes a user in a way this program cannot read"
+            raise RotationFault(FaultKind.TARGET, message) from None
 
 
 @contextmanager

@@ -37,22 +37,36 @@ __all__ = ["Counterpart", "change_own_password", "own_form"]
 
 def own_form(connection: MysqlConnection) -> PasswordForm:
     """Return how the session's user tells the server its new password."""
-    (row,) = connection.rows("SHOW CREATE USER CURRENT_USER()")
-    return password_form(connection, parse_definition(str(row[0])))
+    return password_form(connection, _own_definition(connection))
 
 
-def change_own_password(connection: MysqlConnection, password: str) -> None:
-    """The session's user, from the hosts of the account it has logged in by, has this password."""
-    form = own_form(connection)
+def change_own_password(connection: MysqlConnection, old: str, new: str) -> None:
+    """The session's user, from the hosts of the account it has logged in by, has the new password."""
+    definition = _own_definition(connection)
+    form = password_form(connection, definition)
     if form.hashed:
-        connection.execute(f"SET PASSWORD = {connection.literal(native_hash(password))}")
+        connection.execute(f"SET PASSWORD = {connection.literal(native_hash(new))}")
         return
     without_logs(connection)
-    literal = connection.literal(password)
+    literal = connection.literal(new)
     if connection.is_mariadb:
         connection.execute(f"SET PASSWORD = PASSWORD({literal})")
     else:
-        connection.execute(f"ALTER USER USER() IDENTIFIED BY {literal}")
+        proof = f" REPLACE {connection.literal(old)}" if _asks_for_old(connection, definition) else ""
+        connection.execute(f"ALTER USER USER() IDENTIFIED BY {literal}{proof}")
+
+
+def _own_definition(connection: MysqlConnection) -> Definition:
+    (row,) = connection.rows("SHOW CREATE USER CURRENT_USER()")
+    return parse_definition(str(row[0]))
+
+
+def _asks_for_old(connection: MysqlConnection, definition: Definition) -> bool:
+    """Tell whether MySQL wants the password that is to be replaced from who replaces it."""
+    _, asks, rest = definition.options.partition("PASSWORD REQUIRE CURRENT")
+    if not asks or rest.startswith(" OPTIONAL"):
+        return False
+    return not rest.startswith(" DEFAULT") or connection.variable("password_require_current") == "ON"
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ def _connect(
                 client_encoding="utf8",
                 application_name="strongroom rotation",
                 autocommit=True,
+                prepare_threshold=None,  # for poolers in between
                 **more,
             )
         except psycopg.Error as exc:

@@ -149,6 +149,8 @@ def test_what_a_server_keeps_is_of_the_kind_it_is_set_to(target: PostgresTarget)
     with target.server.configured(password_encryption="md5"):
         material = rotate(target, material)
     assert kept("hashed").startswith("md5")
+    if target.server.major() < 16:
+        return
     with target.server.configured(scram_iterations="5000"):
         material = rotate(target, material)
     assert kept("hashed").startswith("SCRAM-SHA-256$5000:")
