@@ -36,6 +36,8 @@ __all__ = ["Check", "Difference", "GrantTerm", "If", "Reach", "Term", "Verdict",
 
 MOST_CONTEXTS: int = 4_096
 """Contexts that are tried for one question."""
+MOST_STATEMENTS: int = 200_000
+"""Statements that are looked at for it, each once in every context: bounds the work on large policies."""
 _CONTEXT_PREFIX = "kms:EncryptionContext:"
 _CUTS = tuple(re.compile(each) for each in ("[:/_-]", "[:/]", ":", "/", "[-_]"))
 """Where a resource's name may be cut to find what a variable in a pattern could stand for."""
@@ -464,9 +466,11 @@ def _contexts(residues: Sequence[_Residue], setting: Setting) -> tuple[Iterator[
     exact = all(each.complete and inexact.isdisjoint(each.keys) for each in varied)
     varied = [each if inexact & set(each.keys) else _distinct(each, residues) for each in varied]
     total = prod(len(each.choices) for each in varied)
-    if total <= MOST_CONTEXTS:
+    statements = sum(1 for residue in residues for _ in residue.lefts)
+    most = min(MOST_CONTEXTS, MOST_STATEMENTS // (statements + 1))
+    if total <= most:
         return (_merged(picked) for picked in product(*(each.choices for each in varied))), exact
-    return _sampled(varied, total), False
+    return _sampled(varied, total, most), False
 
 
 def _distinct(dimension: Dimension, residues: Sequence[_Residue]) -> Dimension:
@@ -492,13 +496,13 @@ def _distinct(dimension: Dimension, residues: Sequence[_Residue]) -> Dimension:
     return Dimension(dimension.keys, tuple(found.values()), dimension.complete)
 
 
-def _sampled(varied: Sequence[Dimension], total: int) -> Iterator[Choice]:
+def _sampled(varied: Sequence[Dimension], total: int, most: int) -> Iterator[Choice]:
     """Yield contexts from all over the product, always the same ones, none twice."""
     step = total * 618 // 1000 | 1
     while gcd(step, total) != 1:
         step += 2
     at = 0
-    for _ in range(MOST_CONTEXTS):
+    for _ in range(min(most, total)):
         rest, picked = at, []
         for each in varied:
             rest, place = divmod(rest, len(each.choices))

@@ -17,6 +17,8 @@ from strongroom.policy.patterns import ARN_FIELDS, Static, Wildcard
 __all__ = ["Pattern", "Words", "words_for"]
 
 MOST_STATES: Final = 4_000
+MOST_STEPS: Final = 300_000
+"""Moves of one pattern by one character: some tenths of a second."""
 MOST_FITTING: Final = 64
 _STRANGERS: Final = "x0~qzj7#"
 _COLONS_IN_HEAD: Final = ARN_FIELDS - 1
@@ -104,52 +106,50 @@ def _stranger(items: Iterable[tuple[_Item, ...]]) -> str:
     return next(char for number in range(0x21, 0x10000) if (char := chr(number)) not in named)
 
 
+class _Automaton:
+    """A pattern as sets of places in it, each a bit: those that a text read so far may have come to."""
+
+    def __init__(self, items: tuple[_Item, ...], alphabet: Iterable[str]) -> None:
+        self.end = 1 << len(items)
+        self._many = sum(1 << at for at, item in enumerate(items) if item.many)
+        self._takes = {
+            char: sum(1 << at for at, item in enumerate(items) if item.takes(char)) for char in alphabet
+        }
+        self.start = self._closed(1)
+
+    def after(self, places: int, char: str) -> int:
+        taken = places & self._takes[char]
+        return self._closed((taken & ~self._many) << 1 | taken & self._many)
+
+    def _closed(self, places: int) -> int:
+        # INVARIANT: no two wildcards of any length follow each other (`patterns.parse_template`).
+        return places | (places & self._many) << 1
+
+
 def _searched(items: Sequence[tuple[_Item, ...]]) -> Words:
     alphabet = sorted({char for pattern in items for item in pattern for char in item.chars} | {":"})
     alphabet.insert(0, _stranger(items))
-    start = tuple(_closed(1, pattern) for pattern in items)
-    ends = tuple(1 << len(pattern) for pattern in items)
+    automata = [_Automaton(pattern, alphabet) for pattern in items]
+    most = min(MOST_STATES, max(1, MOST_STEPS // (len(alphabet) * len(automata))))
+    start = tuple(each.start for each in automata)
     seen = {start}
     waiting = deque([(start, "")])
     found: dict[tuple[bool, ...], str] = {}
     while waiting:
         state, text = waiting.popleft()
-        fitting = tuple(bool(mask & end) for mask, end in zip(state, ends, strict=True))
+        fitting = tuple(bool(places & each.end) for places, each in zip(state, automata, strict=True))
         # Of a combination the shortest text but the empty one, which few keys can have for a value.
         found[fitting] = found.get(fitting) or text
         if len(found) > MOST_FITTING:
             return Words(tuple(found.values()), exact=False)
         for char in alphabet:
-            moved = tuple(
-                _closed(_stepped(mask, pattern, char), pattern)
-                for mask, pattern in zip(state, items, strict=True)
-            )
+            moved = tuple([each.after(places, char) for places, each in zip(state, automata, strict=True)])
             if moved not in seen:
-                if len(seen) >= MOST_STATES:
+                if len(seen) >= most:
                     return Words((*found.values(), *_instances(items)), exact=False)
                 seen.add(moved)
                 waiting.append((moved, text + char))
     return Words(tuple(found.values()), exact=True)
-
-
-def _stepped(mask: int, pattern: tuple[_Item, ...], char: str) -> int:
-    """Return the places behind `char`, each a bit."""
-    moved = 0
-    at = 0
-    while mask:
-        if mask & 1 and at < len(pattern) and pattern[at].takes(char):
-            moved |= 1 << (at if pattern[at].many else at + 1)
-        mask >>= 1
-        at += 1
-    return moved
-
-
-def _closed(mask: int, pattern: tuple[_Item, ...]) -> int:
-    """Return the places with those that follow a wildcard which may stand for nothing."""
-    for at, item in enumerate(pattern):
-        if item.many and mask >> at & 1:
-            mask |= 1 << (at + 1)
-    return mask
 
 
 def _instances(items: Sequence[tuple[_Item, ...]]) -> list[str]:
