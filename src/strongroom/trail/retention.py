@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from datetime import timedelta
 from itertools import takewhile
@@ -33,11 +34,12 @@ from strongroom.trail.compressed import CompressedWriter, open_compressed
 from strongroom.trail.integration import signing_key
 from strongroom.trail.layout import (
     COMPRESSED,
+    FIRST_PREVIOUS,
     UNFINISHED,
+    format_opening,
     hash_line,
     is_compressed,
     open_segment,
-    parse_line,
     segment_files,
     slots,
 )
@@ -47,8 +49,7 @@ __all__ = ["Retention"]
 
 SLICE_BYTES: Final = 4 * 1024 * 1024
 """How much one step compresses: some twenty milliseconds of work."""
-_OPENING_BYTES: Final = 140
-"""What stands before a line's event is not longer."""
+_OUTBOX = re.compile(rb'\{"n":[0-9]+,"prev":"[0-9a-f]{64}","outbox":([0-9]+),')
 
 
 class Retention:
@@ -103,8 +104,11 @@ class Retention:
     def _retire(self, signer: TrailSigner, heads: Mapping[str, Head]) -> Iterator[None]:
         """Delete what is old enough, after a signed note of it is on disk."""
         notes, retirement = self._retirements(signer)
-        old = {slot: self._old(slot, heads.get(slot.name)) for slot in slots(self._trail)}
-        found = {slot.name: _last_of(paths[-1], slot.name) for slot, paths in old.items() if paths}
+        found: dict[str, Retired] = {}
+        for slot in slots(self._trail):
+            count = len(self._old(slot, heads.get(slot.name)))
+            if count:
+                found[slot.name] = yield from _verified(slot, count, retirement.slots.get(slot.name))
         slots_gone = {**retirement.slots, **found}
         if found and slots_gone != retirement.slots:
             key = signing_key(signer, self._root_key)
@@ -193,19 +197,39 @@ def _delete(path: Path) -> None:
     _flush_directory(path.parent)
 
 
-def _last_of(path: Path, slot: str) -> Retired:
-    """Return the last record of a segment, as the last one that is retired with it."""
-    last = last_write = b""
-    with open_segment(path) as file:
-        for line in file:
-            last = line
-            if b',"outbox":' in line[:_OPENING_BYTES]:
-                last_write = line
-    record, write = (parse_line(line.removesuffix(b"\n")) for line in (last, last_write))
-    if record is None:
-        raise IntegrityError(f"the audit segment {path.name} of {slot} does not end with a record")
-    number = 0 if write is None or write.outbox is None else write.outbox
-    return Retired(record.number, bytes.fromhex(hash_line(last.removesuffix(b"\n"))), number)
+def _verified(slot: Path, count: int, gone: Retired | None) -> Generator[None, None, Retired]:
+    """Return the last record of a slot's first `count` segments, which are to be retired.
+
+    What was altered is no more deleted than it is signed for: `trail verify` still finds it there. Work is
+    done between the values.
+
+    Raises:
+        IntegrityError: the records do not follow what was retired before, or one another, up to what comes.
+    """
+    last = gone or Retired(0, bytes.fromhex(FIRST_PREVIOUS), 0)
+    number, previous, write = last.number, last.line.hex(), last.write
+    # A crash may have left some of what a note names already.
+    left = sum(first <= number for first, _ in segment_files(slot))
+    files, count = segment_files(slot)[left:], count - left
+    if count <= 0:
+        return last
+    for position, (_, path) in enumerate(files[: count + 1]):
+        with open_segment(path) as file:
+            for line in file:
+                number += 1
+                if not line.startswith(format_opening(number, previous)):
+                    raise IntegrityError(
+                        f"record {number} of {slot.name} is not the one that has to come: nothing is retired"
+                    )
+                if position == count:
+                    # It names the last one before it.
+                    return last
+                previous = hash_line(line.removesuffix(b"\n"))
+                written = _OUTBOX.match(line)
+                write = write if written is None else int(written[1])
+                last = Retired(number, bytes.fromhex(previous), write)
+        yield
+    raise IntegrityError(f"no record of {slot.name} follows those that are to be retired")
 
 
 def _flush_directory(directory: Path) -> None:

@@ -208,6 +208,33 @@ def test_segments_that_are_gone_without_a_note_are_damage(tmp_path: Path) -> Non
         assert found.retired == retired
 
 
+@pytest.mark.parametrize("segment", [0, 1, 2], ids=["the first", "the second", "the one behind them"])
+def test_what_was_altered_is_not_retired_but_left_to_be_found(segment: int, tmp_path: Path) -> None:
+    with a_signed_trail(tmp_path / "data") as trail:
+        trail.write(15)
+        trail.sign()
+        path = segment_files(trail.path / "segments" / "api-0")[segment][1]
+        lines = path.read_bytes().splitlines(keepends=True)
+        at = 0 if segment == 2 else len(lines) - 1
+        lines[at] = (
+            lines[at].replace(b'"prev":"', b'"prev":"f')
+            if segment == 2
+            else lines[at].replace(b"xx", b"xy", 1)
+        )
+        path.write_bytes(b"".join(lines))
+        before = trail.names()
+        trail.age(days=8, segments=2)
+        damage = examine(trail.path, trail.known()).first_damage
+        with pytest.raises(
+            IntegrityError, match=r"of api-0 is not the one that has to come: nothing is retired$"
+        ):
+            trail.keep(days=7)
+        assert trail.names() == before
+        assert not (trail.path / "tree" / "retired").exists()
+        assert damage is not None
+        assert examine(trail.path, trail.known()).first_damage == damage
+
+
 @pytest.mark.parametrize("done", ["deleted", "flipped", "another key"])
 def test_a_note_of_retirement_that_does_not_hold_excuses_nothing(done: str, tmp_path: Path) -> None:
     with a_signed_trail(tmp_path / "data") as trail:
