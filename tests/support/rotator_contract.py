@@ -272,6 +272,7 @@ class RotatorContract:
                 material, cut = self._interrupted(target, material, between, Cut(at, answered))
                 self._interrupted(target, material, between, Cut(at, answered))
                 if not cut:
+                    print(f"{type(self).__name__}: cut off at each of {at - 1} messages, twice")
                     return
         raise AssertionError("the rotation never ended")
 
