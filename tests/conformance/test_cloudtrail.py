@@ -18,7 +18,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from support.dialogue import canary, fresh
-from support.running import REGION, Server
+from support.running import REGION, STRONGROOM, Server
 from support.trails import wait_for
 
 AWS = str(Path(sys.executable).with_name("aws"))
@@ -48,6 +48,8 @@ def story(server: Server, secrets: Any, cloudtrail: Any) -> dict[str, Any]:
     for _ in range(3):
         answer = reader.get_secret_value(SecretId=name)
     reader.update_secret(SecretId=name, Description="described")
+    reader.close()
+    iam.close()
     attribute = {"AttributeKey": "Username", "AttributeValue": user}
     events = wait_for(
         lambda: len(found := cloudtrail.lookup_events(LookupAttributes=[attribute])["Events"]) == 4 and found
@@ -168,6 +170,64 @@ def test_the_cli_looks_events_up(server: Server, story: dict[str, Any]) -> None:
     assert [event["EventId"] for event in answer["Events"]] == [
         event["EventId"] for event in story["events"][:3]
     ]
+
+
+def test_the_command_searches_beside_the_running_server(server: Server, story: dict[str, Any]) -> None:
+    assert server.log_path is not None
+    done = subprocess.run(
+        [
+            STRONGROOM, "trail", "search", "--data-dir", str(server.log_path.with_name("data")), "--json",
+            "--username", story["user"], "--event-name", "GetSecretValue", "--resource", story["name"],
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    found = [json.loads(line)["eventID"] for line in done.stdout.splitlines()]
+    reads = [event["EventId"] for event in story["events"] if event["EventName"] == "GetSecretValue"]
+    assert sorted(found) == sorted(reads)
+
+
+def test_an_account_finds_what_it_received_and_no_more(
+    server: Server, cloudtrail: Any, story: dict[str, Any]
+) -> None:
+    assert server.log_path is not None
+    place = server.log_path.parent
+    made = subprocess.run(
+        [
+            STRONGROOM, "account", "create", "--json", "--data-dir", str(place / "data"),
+            "--root-key", f"file:{place}/root.key",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # fmt: skip
+    account = json.loads(made.stdout)
+    credentials = account["access_key_id"], account["secret_access_key"]
+    other = server.client("cloudtrail", credentials=credentials)
+    reader = server.client("secretsmanager", credentials=credentials)
+    with pytest.raises(ClientError) as refused:
+        reader.get_secret_value(SecretId=story["arn"])
+    assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+    mine = wait_for(
+        lambda: other.lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "GetSecretValue"}]
+        )["Events"]
+    )
+    assert [json.loads(event["CloudTrailEvent"])["errorCode"] for event in mine] == ["AccessDenied"]
+    shared = json.loads(mine[0]["CloudTrailEvent"])["sharedEventID"]
+    attribute = {"AttributeKey": "ResourceName", "AttributeValue": story["arn"]}
+    theirs = [
+        record
+        for event in cloudtrail.lookup_events(LookupAttributes=[attribute])["Events"]
+        if (record := json.loads(event["CloudTrailEvent"])).get("sharedEventID") == shared
+    ]
+    assert [record["userIdentity"]["type"] for record in theirs] == ["AWSAccount"]
+    attribute = {"AttributeKey": "EventId", "AttributeValue": theirs[0]["eventID"]}
+    assert other.lookup_events(LookupAttributes=[attribute])["Events"] == []
+    reader.close()
+    other.close()
 
 
 def test_what_cannot_be_asked_comes_back_as_cloudtrails_error(cloudtrail: Any) -> None:
