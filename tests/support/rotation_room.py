@@ -18,15 +18,8 @@ from strongroom.names import AWSCURRENT, AccountId, Arn, Region, role_arn
 from strongroom.operations.call import Operation
 from strongroom.operations.rotation_role import as_service, rotation_role
 from strongroom.operations.secretsmanager import OPERATIONS
-from strongroom.operations.secretsmanager.rotation_runs import (
-    Task,
-    due,
-    duty_of,
-    fail,
-    proceed,
-    release_others,
-    take,
-)
+from strongroom.operations.secretsmanager.rotation_records import duty_of
+from strongroom.operations.secretsmanager.rotation_work import Task, due, fail, proceed, release_others, take
 from strongroom.ports import (
     FUNCTION_POLICIES,
     FUNCTION_VERSIONS,

@@ -29,7 +29,7 @@ from strongroom.operations.lambda_.policies import function_of, may_invoke
 from strongroom.operations.rotation_role import ROLE_NAME, as_service, rotation_role
 from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, settings_of, way_of
 from strongroom.operations.secretsmanager.resolution import secret_target
-from strongroom.operations.secretsmanager.rotation_runs import duty_of
+from strongroom.operations.secretsmanager.rotation_records import duty_of
 from strongroom.ports import ROOT_KEY_CHECKS, ReadUnit
 from strongroom.rootkey import open_root_key
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, parse_document

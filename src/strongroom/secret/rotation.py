@@ -19,6 +19,7 @@ from strongroom.secret.document import SecretDocument
 from strongroom.secret.records import Rotation, RotationRules, Secret
 from strongroom.secret.schedule import (
     MAX_RATE_DAYS,
+    SECOND,
     Rate,
     Schedule,
     automatically_after_days,
@@ -219,20 +220,41 @@ def turns(secret: Secret, until: dt.datetime) -> Iterator[tuple[dt.datetime, dt.
         turn = turn_of(replace(secret, rotation=rotation))
 
 
+def turn_at(secret: Secret, now: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return the secret's first turn whose window is not over at `now`: that of NextRotationDate, or, where
+    that was missed, the next there is. None: not by itself.
+    """
+    turn = turn_of(secret)
+    if turn is None or turn[1] > now:
+        return turn
+    schedule, duration = _daily_if_in_days(secret)
+    missed = windows(schedule, duration, now - dt.timedelta(days=1) - SECOND)
+    window = next(each for each in missed if each[1] > now)
+    return moment_within(window, secret.arn), window[1]
+
+
 def turn_after(secret: Secret, now: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
     """Return the next turn of a secret whose rotation has failed in its window; None without a schedule.
 
     A schedule in days has a window each day for what is overdue; others keep to their own windows, which
     may be the only hours in which a target may be touched.
     """
-    rotation = secret.rotation
-    if rotation is None or not rotation.enabled or rotation.rules is None:
+    if turn_of(secret) is None:
         return None
+    schedule, duration = _daily_if_in_days(secret)
+    window = next(windows(schedule, duration, now))
+    return moment_within(window, secret.arn), window[1]
+
+
+def _daily_if_in_days(secret: Secret) -> tuple[Schedule, int | None]:
+    """Return the schedule of a secret that has a turn, for what is overdue."""
+    rotation = secret.rotation
+    if rotation is None or rotation.rules is None:
+        raise ValueError("a secret without a schedule has no turn")
     schedule, duration = schedule_of(rotation.rules)
     if isinstance(schedule, Rate) and schedule.in_days:
         schedule = every_days(1)
-    window = next(windows(schedule, duration, now))
-    return moment_within(window, secret.arn), window[1]
+    return schedule, duration
 
 
 def admin_use(secret_arn: str, document: SecretDocument) -> bytes | None:

@@ -22,7 +22,8 @@ from strongroom.operations.authorize import DecisionMemory
 from strongroom.operations.call import Resources
 from strongroom.operations.catalog import CATALOG
 from strongroom.operations.datakeys import KeyMemory
-from strongroom.operations.secretsmanager.rotation_runs import (
+from strongroom.operations.secretsmanager.rotation_view import counts
+from strongroom.operations.secretsmanager.rotation_work import (
     Task,
     due,
     fail,
@@ -31,7 +32,6 @@ from strongroom.operations.secretsmanager.rotation_runs import (
     release_others,
     take,
 )
-from strongroom.operations.secretsmanager.rotation_view import counts
 from strongroom.operations.standing import StandingMemory
 from strongroom.ports import Clock, ReadUnit, Store
 from strongroom.rootkey import HeldRootKey

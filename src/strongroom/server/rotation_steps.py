@@ -19,7 +19,7 @@ from strongroom.operations.lambda_.invoking import invocation_of
 from strongroom.operations.lambda_.policies import function_of, may_invoke
 from strongroom.operations.rotation_role import ROLE_NAME
 from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, settings_of, way_of
-from strongroom.operations.secretsmanager.rotation_runs import Task
+from strongroom.operations.secretsmanager.rotation_work import Task
 from strongroom.ports import Clock, Invocation, ReadUnit
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, parse_document
 from strongroom.secret.material import RotationMaterial

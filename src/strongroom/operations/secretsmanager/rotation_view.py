@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from strongroom.names import AWSCURRENT
-from strongroom.operations.secretsmanager.rotation_runs import duty_of
+from strongroom.operations.secretsmanager.rotation_records import duty_of
 from strongroom.ports import ROTATION_DUTIES, ROTATION_HISTORY, ReadUnit
 from strongroom.secret.lifecycle import is_marked
 from strongroom.secret.records import Secret

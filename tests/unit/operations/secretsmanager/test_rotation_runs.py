@@ -22,7 +22,8 @@ from strongroom.operations.secretsmanager.lifecycle import DELETE_SECRET, RESTOR
 from strongroom.operations.secretsmanager.policies import PUT_RESOURCE_POLICY
 from strongroom.operations.secretsmanager.replication import REPLICATE_SECRET_TO_REGIONS
 from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, ROTATE_SECRET
-from strongroom.operations.secretsmanager.rotation_runs import HISTORY_KEPT, LEASE
+from strongroom.operations.secretsmanager.rotation_records import HISTORY_KEPT
+from strongroom.operations.secretsmanager.rotation_work import LEASE
 from strongroom.operations.secretsmanager.tags import TAG_RESOURCE
 from strongroom.operations.secretsmanager.values import PUT_SECRET_VALUE
 from strongroom.operations.secretsmanager.versions import UPDATE_SECRET_VERSION_STAGE
@@ -287,6 +288,75 @@ def test_history_is_kept_to_a_length(room: RotationRoom, made: int) -> None:
         room.work()
     assert len(room.history(secret.arn)) == min(made + 2, HISTORY_KEPT)
     assert room.history(secret.arn)[-1].version_id == f"{made + 1:x<32}"
+
+
+def _weekly(room: RotationRoom) -> Arn:
+    """Return a secret that may be rotated on Saturdays from 18 to 19 only, and was a moment ago."""
+    secret = room.add_rotated()
+    rules = {"ScheduleExpression": "cron(0 18 ? * SAT *)", "Duration": "1h"}
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationRules": rules})
+    room.work()
+    room.rotator.begun.clear()
+    return secret.arn
+
+
+SATURDAY = dt.datetime(2026, 1, 3, 18, tzinfo=dt.UTC)
+
+
+def test_a_window_that_was_missed_is_waited_for_anew(room: RotationRoom) -> None:
+    arn = _weekly(room)
+    room.clock.time = SATURDAY + dt.timedelta(hours=20)
+    room.work()
+    assert room.rotator.begun == []
+    duty = room.duty(arn)
+    assert duty is not None
+    assert SATURDAY + dt.timedelta(days=7) <= duty.due_at < SATURDAY + dt.timedelta(days=7, hours=1)
+    assert room.labels(arn)[AWSCURRENT] == TOKEN
+    room.clock.time = duty.due_at
+    room.work()
+    assert room.rotator.begun == ["create", "set", "test", "finish"]
+
+
+def test_a_day_that_was_missed_is_made_up_for_at_once(room: RotationRoom) -> None:
+    room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    room.work()
+    room.rotator.begun.clear()
+    room.clock.pass_(days=45)
+    room.work()
+    assert room.rotator.begun == ["create", "set", "test", "finish"]
+
+
+@pytest.mark.parametrize("half_done", [False, True])
+def test_an_attempt_that_missed_its_window_waits_unless_it_is_half_done(
+    room: RotationRoom, half_done: bool
+) -> None:
+    arn = _weekly(room)
+    room.rotator.refused["create"] = STUCK
+    room.clock.time = SATURDAY + dt.timedelta(minutes=31)
+    if half_done:
+        del room.rotator.refused["create"]
+        task = room.take(arn)
+        assert task is not None
+        assert room.do(task) is not None
+        room.release("process-2")
+    else:
+        room.work()
+        del room.rotator.refused["create"]
+    room.rotator.begun.clear()
+    room.clock.time = SATURDAY + dt.timedelta(hours=20)
+    task = room.take(arn)
+    if half_done:
+        assert task is not None
+        assert task.step is Step.SET
+        return
+    assert task is None
+    duty = room.duty(arn)
+    assert duty is not None
+    assert SATURDAY + dt.timedelta(days=7) <= duty.due_at < SATURDAY + dt.timedelta(days=7, hours=1)
+    room.clock.time = duty.due_at
+    room.work()
+    assert room.rotator.begun == ["create", "set", "test", "finish"]
 
 
 # Interruptions
