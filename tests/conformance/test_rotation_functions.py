@@ -16,42 +16,12 @@ import pytest
 
 from strongroom.functions.confinement import Level, sandbox_level
 from support.dialogue import fresh, until
-from support.functions import HANDLER, packaged
 from support.mariadb_server import running_mariadb
 from support.postgres_server import running_postgres
-from support.rotating_server import ACCOUNT, rotating
+from support.rotating_server import rotating
+from support.rotation_functions import a_function, a_role
 from support.running import Server
 
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "lambda.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-)
-RIGHTS = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": [
-                    "secretsmanager:DescribeSecret",
-                    "secretsmanager:GetSecretValue",
-                    "secretsmanager:PutSecretValue",
-                    "secretsmanager:UpdateSecretVersionStage",
-                ],
-                "Resource": "*",
-            },
-            {"Effect": "Allow", "Action": "secretsmanager:GetRandomPassword", "Resource": "*"},
-        ],
-    }
-)
 FIRST = "Canary-first-password-1"
 
 
@@ -86,35 +56,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def role(server: Server) -> str:
-    iam = server.client("iam")
-    arn: str = iam.create_role(RoleName="rotation", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    iam.put_role_policy(RoleName="rotation", PolicyName="rotate", PolicyDocument=RIGHTS)
-    return arn
-
-
-def a_function(server: Server, role: str, engine: str, strategy: str) -> str:
-    """Return the ARN of a new function that the service may invoke."""
-    client = server.client("lambda")
-    arn: str = client.create_function(
-        FunctionName=f"rotate-{uuid.uuid4().hex[:12]}",
-        Runtime="python3.12",
-        Role=role,
-        Handler=HANDLER,
-        Code={"ZipFile": packaged(engine, strategy)},
-        Timeout=30,
-        # As the templates are set up for AWS.
-        Environment={
-            "Variables": {"SECRETS_MANAGER_ENDPOINT": "https://secretsmanager.eu-central-1.amazonaws.com"}
-        },
-    )["FunctionArn"]
-    client.add_permission(
-        FunctionName=arn,
-        StatementId="service",
-        Action="lambda:InvokeFunction",
-        Principal="secretsmanager.amazonaws.com",
-        SourceAccount=ACCOUNT,
-    )
-    return arn
+    return a_role(server)
 
 
 def a_user(database: tuple[str, Any], name: str) -> None:

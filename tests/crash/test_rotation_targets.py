@@ -15,6 +15,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from strongroom.functions.confinement import Level, sandbox_level
 from strongroom.secret.document import Strategy
 from support.interruptions import Fate, Point
 from support.ldap_target import LdapTarget
@@ -26,6 +27,7 @@ from support.rabbitmq_server import running_rabbitmq
 from support.rabbitmq_target import RabbitTarget
 from support.redis_server import running_redis
 from support.redis_target import RedisTarget
+from support.rotation_functions import a_function, a_role
 from support.rotation_scene import Scene, Target, a_scene, rotate, verify_unseen
 from support.slapd_server import running_slapd
 
@@ -33,6 +35,9 @@ pytestmark = pytest.mark.crash
 
 ROUNDS = int(os.environ.get("STRONGROOM_CRASH_ROUNDS", "6"))
 SEED = 20260101
+
+FUNCTION_SECONDS = 5
+MODULES = {Strategy.SINGLE_USER: "single_user", Strategy.ALTERNATING_USERS: "alternating_users"}
 
 Harm = Callable[[Scene], Fate]
 
@@ -71,21 +76,38 @@ def _target(engine: str, stack: ExitStack) -> tuple[Target, dict[str, int]]:
 
 
 ENGINES = ("postgresql", "mariadb", "redis", "ldap", "rabbitmq")
+BY_FUNCTIONS = ("postgresql", "mariadb")
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=[*ENGINES, *(f"{each} by functions" for each in BY_FUNCTIONS)])
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    engine, _, functions = request.param.partition(" by ")
+    level, words = sandbox_level()
+    if functions and level is Level.NONE:
+        pytest.skip(f"functions cannot be shut in here: {words}")
     with ExitStack() as stack:
-        target, ports = _target(request.param, stack)
-        yield stack.enter_context(a_scene(tmp_path_factory.mktemp("scene"), target, ports))
+        target, ports = _target(engine, stack)
+        made = stack.enter_context(a_scene(tmp_path_factory.mktemp("scene"), target, ports))
+        if functions:
+            role = a_role(made.server)
+            made.functions = {
+                strategy: a_function(made.server, role, engine, module, seconds=FUNCTION_SECONDS)
+                for strategy, module in MODULES.items()
+            }
+        yield made
 
 
-def plan(points: list[Point]) -> list[tuple[Point, str]]:
+OF_FUNCTIONS: dict[str, Harm] = {"the function killed": Scene.kill_function}
+HARMS = {**KILLS, **OF_THE_TARGET, **OF_FUNCTIONS}
+
+
+def plan(points: list[Point], *, functions: bool) -> list[tuple[Point, str]]:
     """Return every point with every harm it can meet; at first each point once, as various as can be."""
     draw = random.Random(SEED)
     points = sorted(points, key=lambda point: (point.kind, point.number, point.after))
     draw.shuffle(points)
-    harms = {"message": [*KILLS, *OF_THE_TARGET], "write": [*KILLS]}
+    more = [*OF_FUNCTIONS] if functions else []
+    harms = {"message": [*KILLS, *more, *OF_THE_TARGET], "write": [*KILLS, *more]}
     order = []
     for turn in range(len(harms["message"])):
         for number, point in enumerate(points):
@@ -111,14 +133,12 @@ def test_interrupted_anywhere_a_rotation_ends_right_and_the_target_stays_open(
         return name
 
     calm = rotate(scene, prepared(), strategy, None, lambda: Fate.ON)
-    order = plan(scene.interruptions.points())
+    order = plan(scene.interruptions.points(), functions=bool(scene.functions))
     met: Counter[str] = Counter()
     looks, gap = calm.looks, calm.longest_gap
     for point, harm in order[:ROUNDS]:
         try:
-            ended = rotate(
-                scene, prepared(), strategy, point, lambda harm=harm: {**KILLS, **OF_THE_TARGET}[harm](scene)
-            )
+            ended = rotate(scene, prepared(), strategy, point, lambda harm=harm: HARMS[harm](scene))
         except BaseException as error:
             error.add_note(f"{harm} {point}")
             raise

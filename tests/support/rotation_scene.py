@@ -8,7 +8,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from strongroom.secret.document import SecretDocument, Strategy
 from strongroom.secret.material import RotationMaterial
 from strongroom.trail.layout import open_segment
-from support.crashing import Site, a_site, wait_for
+from support.crashing import Site, a_site, children, wait_for
 from support.dialogue import fresh, until
 from support.interrupted_server import PROGRAM, VARIABLE
 from support.interruptions import (
@@ -57,6 +57,8 @@ class Scene:
     ports: dict[str, int]
     values: list[Value] = field(default_factory=list)
     """All that were current at the end of a rotation."""
+    functions: dict[Strategy, str] = field(default_factory=dict)
+    """The ARNs of functions that rotate instead of the server itself."""
     down: threading.Event = field(default_factory=threading.Event)
     refusing: threading.Event = field(default_factory=threading.Event)
     _failures: int = 0
@@ -103,6 +105,13 @@ class Scene:
         self._kill("api")
         return Fate.ON
 
+    def kill_function(self) -> Fate:
+        """All processes of sandboxes are killed at once."""
+        for pid in descendants(self._holder("rotation")):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return Fate.CUT
+
     def kill_everything(self) -> Fate:
         self.site.kill()
         self.down.set()
@@ -131,11 +140,23 @@ class Scene:
             self.refusing.clear()
 
     def _kill(self, role: str) -> None:
+        os.kill(self._holder(role), signal.SIGKILL)
+
+    def _holder(self, role: str) -> int:
         found: list[int] = []
-        wait_for(
-            lambda: found.extend(pid for slot, pid in self.site.holders() if slot.startswith(role)) or found
-        )
-        os.kill(found[0], signal.SIGKILL)
+
+        def look() -> bool:
+            found.extend(pid for slot, pid in self.site.holders() if slot.startswith(role))
+            return bool(found)
+
+        wait_for(look)
+        return found[0]
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those they have."""
+    found = children(pid)
+    return found + [each for child in found for each in descendants(child)]
 
 
 @dataclass(frozen=True)
@@ -169,13 +190,15 @@ def rotate(
 
     scene.interruptions.arm(point, act)
     token, begun = str(uuid.uuid4()), False
+    function = scene.functions.get(strategy)
+    request = {} if function is None else {"RotationLambdaARN": function}
 
     def ended() -> bool:
         nonlocal begun
         scene.mend()
         try:
             if not begun:
-                client.rotate_secret(SecretId=name, ClientRequestToken=token)
+                client.rotate_secret(SecretId=name, ClientRequestToken=token, **request)
                 begun = True
             return _labels(client, name).get(token) == ["AWSCURRENT"]
         except BotoCoreError:
