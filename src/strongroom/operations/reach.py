@@ -24,7 +24,7 @@ from strongroom.operations.call import Call, Resources, Target
 from strongroom.operations.datakeys import DEFAULT_ALIAS
 from strongroom.operations.kms.grantees import grantees_of, grants_naming
 from strongroom.operations.kms.resolution import find_key
-from strongroom.operations.subjects import Subject, named_subjects, stored_subjects
+from strongroom.operations.subjects import Subject, SubjectKind, named_subjects, stored_subjects
 from strongroom.operations.things import (
     READ_SECRET,
     WRITE_SECRET,
@@ -46,6 +46,10 @@ __all__ = ["Answer", "Row", "checks_of", "who_can"]
 UNREADABLE: Final = "A policy of it is missing or cannot be read, so all it asks for is refused."
 NEVER_AT_ALL: Final = "Refused whatever policies say."
 DEFAULT_KEY: Final = "The secret is under the default key of its account, which no other account can use."
+_HYPOTHETICAL: Final = {
+    SubjectKind.FEDERATED_SESSION: "As if the account's root user had made the session.",
+    SubjectKind.ELSEWHERE: "As far as the resource's side goes: there is no such principal here.",
+}
 _USE_KEYS: Final = frozenset(
     f"secretsmanager:{each}"
     for each in ("createsecret", "updatesecret", "rotatesecret", "replicatesecrettoregions")
@@ -167,7 +171,7 @@ def _row(
     checks = checks_of(unit, resources, thing, action, now, subject)
     if isinstance(checks, str):
         return Row(subject, Reach(Verdict.NEVER), checks)
-    return Row(subject, reach(checks, subject.setting))
+    return Row(subject, reach(checks, subject.setting), _HYPOTHETICAL.get(subject.kind, ""))
 
 
 # --- what is known, and what is open -----------------------------------------------------------------------

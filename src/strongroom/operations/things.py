@@ -36,6 +36,35 @@ from strongroom.secret.reference import parse_secret_ref
 __all__ = ["Thing", "ThingKind", "current_version", "find_things", "targets_of", "thing_of_arn"]
 
 READ_SECRET: Final = "secretsmanager:getsecretvalue"
+ACROSS_ACCOUNTS: Final = frozenset(
+    f"kms:{each}".lower()
+    for each in (
+        "CreateGrant",
+        "Decapsulate",
+        "Decrypt",
+        "DeriveSharedSecret",
+        "DescribeKey",
+        "Encapsulate",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateMac",
+        "GetKeyRotationStatus",
+        "GetPublicKey",
+        "ListGrants",
+        "ReEncryptFrom",
+        "ReEncryptTo",
+        "RetireGrant",
+        "RevokeGrant",
+        "Sign",
+        "Verify",
+        "VerifyMac",
+    )
+)
+"""What callers may ask of another account's key; all else KMS refuses them, whatever policies say (fact sheet
+kms section 9)."""
 WRITE_SECRET: Final = "secretsmanager:putsecretvalue"
 
 
@@ -192,7 +221,8 @@ def targets_of(call: Call, unit: ReadUnit, thing: Thing, action: str) -> list[Ta
             return None if key is None else [*targets, *key]
         return targets
     if isinstance(record, KmsKey):
-        return [key_target(call, record, action)]
+        reachable = record.account_id == call.account_id or action.lower() in ACROSS_ACCOUNTS
+        return [key_target(call, record, action)] if reachable else None
     if isinstance(record, FunctionRef):
         return [function_target(call, unit, record, action)]
     if isinstance(record, Role) and action.lower().startswith("sts:"):

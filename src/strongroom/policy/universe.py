@@ -70,6 +70,11 @@ _SINGLE: Final = frozenset(
 """Keys that never have several values."""
 
 
+_ALWAYS: Final = frozenset(("aws:useragent", "sts:rolesessionname"))
+_CLAIMS: Final = (":aud", ":sub")
+"""Ends of the keys that every web token brings."""
+
+
 class KeyTest(msgspec.Struct, frozen=True):
     """What one condition asks of one key, as far as it can be said without the request."""
 
@@ -157,7 +162,7 @@ def _plain(key: str, tests: Sequence[KeyTest], setting: Setting, pool: Sequence[
     known = setting.always.get(key)
     if known is not None:
         choices = [{name: known}, *(each for each in choices if each[name] != known)]
-    elif not prefix and key != "aws:useragent":
+    elif not prefix and key not in _ALWAYS and not key.endswith(_CLAIMS):
         choices.insert(0, {})
     return Dimension((key,), tuple(choices), exact)
 

@@ -11,16 +11,18 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from strongroom.errors import AccessDeniedException, ServiceError
 from strongroom.function.records import Function, FunctionPolicy, FunctionVersion
 from strongroom.identity.records import OidcProvider, User
 from strongroom.keys.records import Grant
 from strongroom.names import Arn, Region
 from strongroom.operations.authorize import allowed
 from strongroom.operations.datakeys import opening_target
+from strongroom.operations.kms import OPERATIONS as KMS_OPERATIONS
 from strongroom.operations.reach import Answer, Row, who_can
 from strongroom.operations.secretsmanager.resolution import secret_target
 from strongroom.operations.subjects import SubjectKind
-from strongroom.operations.things import find_things, thing_of_arn
+from strongroom.operations.things import ACROSS_ACCOUNTS, find_things, thing_of_arn
 from strongroom.policy.reach import Verdict
 from strongroom.ports import (
     FUNCTION_POLICIES,
@@ -355,6 +357,41 @@ def test_iam_is_for_the_own_account_and_others_are_refused_whatever_policies_say
     answer = asked(unit, "iam:DeleteUser", ANN)
     assert (verdicts(answer)[ANN], verdicts(answer)[EVE]) == ("yes", "no")
     assert row_of(answer, EVE).note == "Refused whatever policies say."
+
+
+def test_another_accounts_key_is_asked_of_operations_that_reach_across_accounts_alone() -> None:
+    """Held against what each operation of KMS makes of such a key."""
+    unit = a_world()
+    unit.save(KMS_KEYS, a_key(policy({**TO_THE_ACCOUNT, "Principal": "*"})))
+    request = {
+        "KeyId": KEY_ARN,
+        "DestinationKeyId": KEY_ARN,
+        "GrantId": "a" * 64,
+        "GranteePrincipal": EVE,
+        "Operations": ["Decrypt"],
+        "TagKeys": [],
+        "Tags": [],
+        "ReplicaRegion": "us-east-1",
+    }
+    reached = {}
+    for operation in KMS_OPERATIONS:
+        call = replace(a_call(PRINCIPALS["eve"]), request=request)
+        try:
+            targets = operation.targets(call, unit)
+        except AccessDeniedException:
+            reached[operation.action] = False
+        except (KeyError, ServiceError):
+            continue  # it wants more than this to find the key
+        else:
+            if targets and targets[0].resource == KEY_ARN:
+                reached[operation.action] = True
+    assert len(reached) > 25
+    assert {True, False} == set(reached.values())
+    for action, across in reached.items():
+        assert (action.lower() in ACROSS_ACCOUNTS) is across, action
+    row = row_of(asked(unit, "kms:DisableKey", KEY_ARN), EVE)
+    assert (row.reach.verdict, row.note) == (Verdict.NEVER, "Refused whatever policies say.")
+    assert verdicts(asked(unit, "kms:Decrypt", KEY_ARN))[EVE] == "yes"
 
 
 def test_a_name_is_looked_for_in_every_account_and_region() -> None:

@@ -250,6 +250,8 @@ def test_a_refusal_names_the_layers_and_the_denies_that_always_apply() -> None:
             Verdict.NEVER,
         ),
         ({"IpAddress": {"aws:SourceIp": ["0.0.0.0/0", "::/0"]}}, Verdict.IF),
+        ({"StringLike": {"sts:RoleSessionName": "*"}}, Verdict.ALWAYS),
+        ({"StringLike": {"token.example.com:sub": "*"}}, Verdict.ALWAYS),
         ({"StringLike": {"app:a": "*"}, "Null": {"app:a": "true"}}, Verdict.NEVER),
         ({"StringLikeIfExists": {"app:a": ["a*", "?*", ""]}}, Verdict.ALWAYS),
         ({"StringLike": {"app:a": "a*"}, "StringNotLike": {"app:a": "*"}}, Verdict.NEVER),
