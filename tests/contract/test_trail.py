@@ -14,6 +14,7 @@ import pytest
 
 from strongroom.errors import IntegrityError, ServiceUnavailableException
 from strongroom.ports import Trail
+from strongroom.trail.cursor import SlotCursor
 from strongroom.trail.following import SlotReader
 from strongroom.trail.layout import parse_line
 from strongroom.trail.segment import SegmentTrail, TrailError
@@ -378,6 +379,7 @@ class TestADiskThatRefuses:
         trail = SegmentTrail.open(directory, "api")
         trail.append(event(1))
         reader = SlotReader(directory / "segments" / "api-0")
+        cursor = SlotCursor(directory / "segments" / "api-0")
         seen: list[int] = []
         real: Write = os.write
 
@@ -386,7 +388,7 @@ class TestADiskThatRefuses:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             half = data[: data.index(b"\n") + 20]
             real(descriptor, half)
-            seen.append(len(reader.read(1 << 20)))
+            seen.append(len(reader.read(1 << 20)) + len(cursor.read(1 << 20)))
             return len(half)
 
         with monkeypatch.context() as full:
@@ -394,11 +396,13 @@ class TestADiskThatRefuses:
             with pytest.raises(ServiceUnavailableException):
                 trail.append_many([(None, event(2)), (None, event(3))])
         assert seen == [0], "a whole line of two that were not written to their end"
-        assert len(reader.read(1 << 20)) == 1
-        trail.append(event(4))
-        assert len(reader.read(1 << 20)) == 1
+        for number in (1, 4):
+            assert len(reader.read(1 << 20)) == 1
+            assert [each.event for each in cursor.read(1 << 20)] == [event(number)]
+            trail.append(event(4))
+        cursor.close()
         trail.close()
-        assert events(directory) == [event(1), event(4)]
+        assert events(directory) == [event(1), event(4), event(4)]
 
     def test_a_reader_that_was_stopped_in_the_middle_holds_up_no_writer(self, directory: Path) -> None:
         trail = SegmentTrail.open(directory, "api")

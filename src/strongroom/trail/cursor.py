@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from strongroom.errors import IntegrityError
+from strongroom.trail.following import undisturbed
 from strongroom.trail.layout import open_segment, segment_files
 
 __all__ = ["FedRecord", "SlotCursor", "last_number"]
@@ -134,24 +135,38 @@ class SlotCursor:
         if self._file is None:
             return 0
         plain = self._is_plain()
-        data = self._rest if not plain else b""
-        while b"\n" not in data:
-            # SECURITY: always from the last whole line on, as the owner may have cut off what followed it.
-            more = (
-                os.pread(self._file.fileno(), size, self._offset + len(data))
-                if plain
-                else self._file.read1(size)
-            )
-            if not more:
-                self._rest = b"" if plain else data
-                return 0
-            data += more
+        data = self._read_plain(self._file, size) if plain else self._read_compressed(self._file, size)
         whole = data.rfind(b"\n") + 1
+        if not whole:
+            self._rest = b"" if plain else data
+            return 0
         for line in data[: whole - 1].split(b"\n"):
             self._take(line, found)
         self._offset += whole
         self._rest = b"" if plain else data[whole:]
         return whole
+
+    def _read_plain(self, file: io.BufferedReader, size: int) -> bytes:
+        """Return at least one whole line, or what there is of it."""
+        # SECURITY: always from the last whole line on, as the owner may have cut off what followed it; and
+        # never a part of what it may cut off yet.
+        data = b""
+        with undisturbed(file) as free:
+            while free and b"\n" not in data:
+                more = os.pread(file.fileno(), size, self._offset + len(data))
+                if not more:
+                    break
+                data += more
+        return data
+
+    def _read_compressed(self, file: io.BufferedReader, size: int) -> bytes:
+        data = self._rest
+        while b"\n" not in data:
+            more = file.read1(size)
+            if not more:
+                break
+            data += more
+        return data
 
     def _take(self, line: bytes, found: list[FedRecord]) -> None:
         opening = _OPENING.match(line)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from strongroom.audit.checkpoint import Head
 from strongroom.errors import IntegrityError
@@ -20,7 +22,7 @@ from strongroom.trail.layout import (
     segment_files,
 )
 
-__all__ = ["SlotReader", "leaf_hash", "whole_lines"]
+__all__ = ["SlotReader", "leaf_hash", "undisturbed", "whole_lines"]
 
 SKIP_BYTES = 1024 * 1024
 
@@ -37,17 +39,28 @@ def whole_lines(file: BinaryIO, limit: int) -> list[bytes]:
     None while its owner writes records of which all count or none: those it could not write to their end it
     takes away again. The file stands behind what was returned.
     """
+    with undisturbed(file) as free:
+        if not free:
+            return []
+        start = file.tell()
+        data = _whole(file, limit)
+    file.seek(start + len(data))
+    return data.split(b"\n")[:-1]
+
+
+@contextmanager
+def undisturbed(file: IO[bytes]) -> Iterator[bool]:
+    """Gives False while the owner of an open plain segment writes several records of which all count or none;
+    with True, it does not begin to as long as this lasts, which should not be long."""
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return []
-    start = file.tell()
+        yield False
+        return
     try:
-        data = _whole(file, limit)
+        yield True
     finally:
         fcntl.flock(file, fcntl.LOCK_UN)
-    file.seek(start + len(data))
-    return data.split(b"\n")[:-1]
 
 
 def _whole(file: BinaryIO, limit: int) -> bytes:
