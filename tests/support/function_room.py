@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import io
+import os
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from strongroom.functions.confinement import Level, sandbox_level
+from strongroom.functions.limits import Limits
 from strongroom.ports import Invocation
 
 FUNCTION_ARN = "arn:aws:lambda:eu-central-1:123456789012:function:rotate"
@@ -54,6 +59,23 @@ def an_invocation(code: bytes | str, **changes: Any) -> Invocation:
     return Invocation(**{**fields, **changes})
 
 
+@functools.cache
+def the_level() -> Level:
+    return sandbox_level()[0]
+
+
+def jailed() -> bool:
+    """Say whether functions run in jails here."""
+    return the_level() is Level.JAIL
+
+
+def run_directory(data_dir: Path) -> Path:
+    """Return where runners have their directories."""
+    if the_level() is Level.USER:
+        return Path(tempfile.gettempdir()) / f"strongroom-functions-{os.geteuid()}"
+    return data_dir / "run" / "functions"
+
+
 def command_lines() -> list[str]:
     """Return the command lines of all processes of the machine."""
     lines = []
@@ -69,6 +91,16 @@ def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < ends_at, "it did not come true"
         time.sleep(0.02)
+
+
+LIMITS = Limits(
+    sandboxes=4,
+    spares=0,
+    preload=False,
+    # Users of this run of the tests alone, whatever else runs functions on the machine.
+    first_user=1_200_000 + os.getpid() % 4096 * 16,
+    users=16,
+)
 
 
 class RememberingLog:

@@ -17,11 +17,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from strongroom.functions.inside.landlock import version
 from strongroom.functions.limits import Limits
 
 __all__ = ["Confinement", "Level", "Place", "sandbox_level"]
 
 TRIAL_SECONDS: Final = 20
+FENCE_VERSION: Final = 6
+"""The first version of Landlock that keeps signals in."""
 _RUN: Final = (
     "import json, sys; sys.path.append(sys.argv[1]); "
     "from strongroom_runtime.bootstrap import main; main(json.loads(sys.argv[2]))"
@@ -56,7 +59,9 @@ class Level(Enum):
     JAIL = "jail"
     """bubblewrap: a file system, processes and temporary files of its own; as root also a user of its own."""
     USER = "user"
-    """A user of its own; it sees what every user of the machine sees. For root without bubblewrap."""
+    """A user of its own, for root without bubblewrap; where the kernel has Landlock, also as below."""
+    FENCE = "fence"
+    """The server's user, but by Landlock it reaches only what it needs of the file system, and no process."""
     NONE = "none"
     """Limits only: it could do whatever the server's user may. Not used unless that is allowed."""
 
@@ -85,15 +90,20 @@ class Confinement:
     """What must not be seen, wherever it lies."""
     ca_bundle: Path | None = None
 
-    def command(self, place: Place, *, preload: bool) -> list[str]:
-        """Return what is executed. Nothing in it is secret: everybody on the machine can read it."""
+    def command(self, place: Place, *, preload: bool, leash: int | None) -> list[str]:
+        """Return what is executed. Nothing in it is secret: everybody on the machine can read it.
+
+        `leash`: the descriptor by which the processes of a sandbox that is no jail are ended.
+        """
         if self.level is Level.JAIL:
             inside = {"task": "/var/task", "layers": _layers(), "temporary": "/tmp"}  # noqa: S108  # the sandbox's own
-            return [*self._jail(place), *_python("/var/runtime", self._config(place, inside, preload))]
+            return [*self._jail(place), *_python("/var/runtime", self._config(place, inside, preload, None))]
         own = {"task": str(place.task), "layers": str(place.layers), "temporary": str(place.temporary)}
-        return _python(str(self.runtime), self._config(place, own, preload))
+        return _python(str(self.runtime), self._config(place, own, preload, leash))
 
-    def _config(self, place: Place, paths: dict[str, str], preload: bool) -> dict[str, Any]:
+    def _config(
+        self, place: Place, paths: dict[str, str], preload: bool, leash: int | None
+    ) -> dict[str, Any]:
         return {
             **paths,
             "packages": [str(path) for path in _packages()],
@@ -104,14 +114,23 @@ class Confinement:
             "cpu_seconds": int(self.limits.age_seconds) + 900,
             # Only a user of its own has a count of its own.
             "processes": self.limits.processes if place.user is not None else 8 * self.limits.processes,
-            "end_with_parent": self.level is not Level.JAIL,
-            "parent": os.getpid(),
+            "leash": leash,
+            "fence": self._fence(place) if self.level in (Level.USER, Level.FENCE) else None,
+        }
+
+    def _fence(self, place: Place) -> dict[str, list[str]]:
+        needed = [self.runtime, place.task, place.layers, *([self.ca_bundle] if self.ca_bundle else [])]
+        settings = [f"/etc/{name}" for name in (*_SETTINGS, "passwd", "group")]
+        devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
+        return {
+            "read": [*_visible(), *map(str, needed), *settings, "/proc", *devices],
+            "write": [str(place.temporary), "/dev/null"],
         }
 
     def _jail(self, place: Place) -> list[str]:
         arguments = [*_walls(place.user), *_passable("/etc"), *_passable("/var")]
         arguments += ["--perms", "1777", "--size", str(self.limits.temporary_bytes), "--tmpfs", "/tmp"]  # noqa: S108  # the sandbox's own
-        visible = [*_SYSTEM, *map(str, _interpreter()), *map(str, _packages())]
+        visible = _visible()
         arguments += _bound(visible)
         for hidden in self.hidden:
             if any(hidden.is_relative_to(Path(path).resolve()) for path in visible):
@@ -127,11 +146,23 @@ class Confinement:
             arguments += ["--ro-bind", str(self.ca_bundle), "/etc/strongroom-ca.pem"]
         return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
 
+    def exposed(self) -> Path | None:
+        """Return something hidden that a fence would leave open, for it lies where everybody's things do."""
+        if self.level is not Level.FENCE:
+            return None
+        roots = [Path(path).resolve() for path in _visible()]
+        return next((path for path in self.hidden if any(path.is_relative_to(root) for root in roots)), None)
+
     def trust(self) -> str | None:
         """Return where functions find the certificates that the server's own is to be checked with."""
         if self.ca_bundle is None:
             return None
         return "/etc/strongroom-ca.pem" if self.level is Level.JAIL else str(self.ca_bundle)
+
+
+def _visible() -> list[str]:
+    """Return what of the machine every function may read."""
+    return [*_SYSTEM, *map(str, _interpreter()), *map(str, _packages())]
 
 
 def _walls(user: int | None) -> list[str]:
@@ -225,11 +256,18 @@ def sandbox_level(limits: Limits | None = None) -> tuple[Level, str]:
     jailed = _try_jail(user)
     if jailed is None:
         return Level.JAIL, "functions run in bubblewrap" + (", each with a user of its own" if user else "")
+    fence = version()
+    if user is None and fence >= FENCE_VERSION:
+        return Level.FENCE, f"functions run as the server's user, fenced in by Landlock; {jailed}"
     if user is None:
-        return Level.NONE, f"{jailed}; and only root can give functions a user of their own"
+        return (
+            Level.NONE,
+            f"{jailed}; only root can give functions users of their own; no Landlock of version 6",
+        )
     failure = _try([_executable(), "-I", "-S", "-c", _TRIAL, str(user)])
     if failure is None:
-        return Level.USER, f"functions run as users of their own; {jailed}"
+        fenced = ", fenced in by Landlock" if fence else ""
+        return Level.USER, f"functions run as users of their own{fenced}; {jailed}"
     return Level.NONE, f"{jailed}; and a user of its own cannot be used: {failure}"
 
 

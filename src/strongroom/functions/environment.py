@@ -28,7 +28,9 @@ def lasting_environment(invocation: Invocation) -> dict[str, str]:
     return {name: value for name, value in invocation.environment.items() if name not in _OF_ONE_CALL}
 
 
-def environment_of(invocation: Invocation, *, task: str, trust: str | None) -> dict[str, str]:
+def environment_of(
+    invocation: Invocation, *, task: str, temporary: str | None, trust: str | None
+) -> dict[str, str]:
     """Return the whole environment, the credentials excepted: nothing is inherited.
 
     What Lambda sets is there, then what the call brings. AWS's rotation templates take the service's address
@@ -45,6 +47,7 @@ def environment_of(invocation: Invocation, *, task: str, trust: str | None) -> d
         # No other machine gives credentials.
         "AWS_EC2_METADATA_DISABLED": "true",
         **({"AWS_CA_BUNDLE": trust} if trust else {}),
+        **({"TMPDIR": temporary} if temporary else {}),
         "AWS_ENDPOINT_URL": invocation.endpoint_url,
         "AWS_REGION": invocation.region,
         "AWS_DEFAULT_REGION": invocation.region,

@@ -104,9 +104,15 @@ class SandboxRunner:
         else:
             self._log.warning("functions are shut in less than they could be", level=level.value, how=words)
         places = Places(self._data_dir, level, self._limits)
-        return places, Confinement(
+        confinement = Confinement(
             level, self._limits, places.runtime, hidden=self._hidden, ca_bundle=self._ca_bundle
         )
+        exposed = confinement.exposed()
+        if exposed is not None:
+            places.close()
+            message = f"functions are not run on this machine: they could read {exposed}; {words}"
+            raise RotationFault(FaultKind.FUNCTION, message)
+        return places, confinement
 
     def _sandbox_for(self, invocation: Invocation) -> Sandbox:
         if not invocation.runtime.startswith("python3."):
@@ -130,8 +136,13 @@ class SandboxRunner:
             ) from error
 
     def _load(self, sandbox: Sandbox, confinement: Confinement, invocation: Invocation) -> None:
-        task = "/var/task" if confinement.level is Level.JAIL else str(sandbox.place.task)
-        environment = environment_of(invocation, task=task, trust=confinement.trust())
+        jailed = confinement.level is Level.JAIL
+        environment = environment_of(
+            invocation,
+            task="/var/task" if jailed else str(sandbox.place.task),
+            temporary=None if jailed else str(sandbox.place.temporary),
+            trust=confinement.trust(),
+        )
         sandbox.load(invocation.handler, environment, invocation.memory_mb)
 
     def _request(self, invocation: Invocation) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from strongroom.functions.confinement import Confinement, Level, Place
 from strongroom.functions.inside.frames import FRAME_BYTES, FrameError, FrameReader, frame
 from strongroom.functions.limits import Limits
-from strongroom.functions.processes import end_user, family, gone, resident_bytes
+from strongroom.functions.processes import end_user, family, gone, resident_bytes, users_processes
 from strongroom.functions.redaction import Redactor, values_of
 
 __all__ = ["End", "Ending", "Run", "Sandbox", "StartError"]
@@ -90,12 +90,15 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         output, printed = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(printed, True)
-        info, told = os.pipe2(os.O_CLOEXEC) if self._level is Level.JAIL else (-1, -1)
+        # From a jail comes who is first in it; what is no jail gets a leash.
+        jailed = self._level is Level.JAIL
+        side, other = os.pipe2(os.O_CLOEXEC)
+        ours_of_pipe, passed = (side, other) if jailed else (other, side)
         ours.setblocking(False)
         self._channel, self._output = ours, output
-        command = confinement.command(place, preload=preload)
-        if told >= 0:
-            command[1:1] = ["--info-fd", str(told)]
+        command = confinement.command(place, preload=preload, leash=None if jailed else passed)
+        if jailed:
+            command[1:1] = ["--info-fd", str(passed)]
         no_environment: dict[str, str] = {}
         try:
             self._process = subprocess.Popen(  # noqa: S603  # our own words
@@ -106,26 +109,24 @@ class Sandbox:
                 env=no_environment,
                 cwd="/",
                 close_fds=True,
-                pass_fds=(told,) if told >= 0 else (),
+                pass_fds=(passed,),
                 start_new_session=True,
             )
         except OSError:
             ours.close()
             os.close(output)
-            if info >= 0:
-                os.close(info)
+            os.close(ours_of_pipe)
             raise
         finally:
             theirs.close()
             os.close(printed)
-            if told >= 0:
-                os.close(told)
-        self._info = info
+            os.close(passed)
+        self._pipe = ours_of_pipe
 
     def ready(self) -> None:
         """It is up and waits for its function. Raises StartError when it is not in time."""
         run, ends_at = Run(), self.started_at + self._limits.start_seconds
-        if self._info >= 0:
+        if self._level is Level.JAIL:
             self._init = self._read_info(ends_at)
             with contextlib.suppress(OSError):
                 self._init_fd = None if self._init is None else os.pidfd_open(self._init)
@@ -175,6 +176,10 @@ class Sandbox:
 
     def kill(self) -> None:
         """It is told to end, whatever it does; any thread may say so. Whoever uses it sees it exit."""
+        if self._level is not Level.JAIL:
+            with contextlib.suppress(OSError):
+                os.write(self._pipe, b"!")
+            return
         with contextlib.suppress(OSError):
             os.killpg(self._process.pid, signal.SIGKILL)
         if self._init_fd is not None:
@@ -194,15 +199,23 @@ class Sandbox:
             # The first process of a jail is gone only when all others are.
             ended = gone(self._init_fd, _END_SECONDS) and ended
             os.close(self._init_fd)
-        elif self.place.user is not None:
-            end_user(self.place.user)
+        elif self._level is not Level.JAIL:
+            ended = self._end_without_warden() or ended
         if run is not None:
             self._drain(run)
         self._channel.close()
-        for descriptor in (self._output, self._info):
-            if descriptor >= 0:
-                os.close(descriptor)
+        os.close(self._output)
+        os.close(self._pipe)
         return ended
+
+    def _end_without_warden(self) -> bool:
+        """What came anew too fast for the warden is ended; False: not for certain."""
+        self._process.kill()
+        self._process.wait()
+        if self.place.user is None:
+            return False
+        end_user(self.place.user)
+        return not users_processes(self.place.user)
 
     def _drain(self, run: Run) -> None:
         """What it had said and printed before it ended is in `run`."""
@@ -279,7 +292,7 @@ class Sandbox:
         except subprocess.TimeoutExpired:
             return End(Ending.EXITED)
         self._drain(run)
-        if self._level is Level.JAIL and status > _STOPPED_SIGNALS:
+        if status > _STOPPED_SIGNALS:
             status = _STOPPED_SIGNALS - status
         return End(Ending.EXITED, status=status)
 
@@ -304,10 +317,9 @@ class Sandbox:
         )
 
     def _members(self) -> list[int]:
-        """Return the processes of it that run, the jail's own excepted."""
-        if self._init is None:
-            return family(self._process.pid)
-        return [pid for pid in family(self._init) if pid != self._init]
+        """Return the processes of it that run, without the jail's own, or the warden."""
+        first = self._process.pid if self._init is None else self._init
+        return [pid for pid in family(first) if pid != first]
 
     def _signal(self, number: int) -> None:
         for pid in self._members():
@@ -332,9 +344,9 @@ class Sandbox:
         """Return the first process inside the jail, as bubblewrap tells it."""
         text = b""
         poll = select.poll()
-        poll.register(self._info, select.POLLIN)
+        poll.register(self._pipe, select.POLLIN)
         while b"}" not in text and time.monotonic() < ends_at and poll.poll(1000):
-            data = os.read(self._info, 4096)
+            data = os.read(self._pipe, 4096)
             if not data:
                 break
             text += data

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from strongroom.functions.confinement import Level, sandbox_level
-from strongroom.functions.limits import Limits
 from strongroom.functions.runner import SandboxRunner
-from support.function_room import RememberingLog, command_lines
+from support.function_room import LIMITS, RememberingLog, command_lines, run_directory
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,16 @@ def level() -> Level:
     if found is Level.NONE:
         pytest.skip(f"functions cannot be shut in here: {words}")
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_directory() -> Iterator[None]:
+    """These tests' own, which other users may pass through, unlike pytest's."""
+    before, tempfile.tempdir = tempfile.tempdir, tempfile.mkdtemp(prefix="functions-")
+    Path(tempfile.tempdir).chmod(0o711)
+    yield
+    shutil.rmtree(tempfile.tempdir)
+    tempfile.tempdir = before
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +47,12 @@ def log() -> RememberingLog:
 
 @pytest.fixture(scope="module")
 def runner(data_dir: Path, log: RememberingLog, level: Level) -> Iterator[SandboxRunner]:
-    made = SandboxRunner(data_dir, log, limits=Limits(sandboxes=4, spares=0, preload=False))
+    made = SandboxRunner(data_dir, log, limits=LIMITS)
     yield made
     made.close()
     assert log.errors() == []
     assert [line for line in command_lines() if str(data_dir) in line] == []
-    assert list((data_dir / "run" / "functions").iterdir()) == [data_dir / "run" / "functions" / "lock"]
+    assert [path.name for path in run_directory(data_dir).iterdir()] == ["lock"]
 
 
 @pytest.fixture

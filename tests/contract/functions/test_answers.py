@@ -18,6 +18,8 @@ from support.function_room import (
     SESSION_TOKEN,
     a_zip,
     an_invocation,
+    jailed,
+    run_directory,
     sha256_of,
 )
 
@@ -75,6 +77,8 @@ def test_the_environment_is_lambdas_and_the_functions_and_nothing_of_the_servers
         ),
     )
     assert found.pop("LAMBDA_TASK_ROOT")
+    assert ("TMPDIR" in found) is not jailed()
+    found.pop("TMPDIR", None)
     assert found == {
         "EXCLUDE_CHARACTERS": "/@",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -346,7 +350,7 @@ def test_code_that_cannot_be_unpacked(
     assert raised.value.kind is FaultKind.FUNCTION
     assert raised.value.message.startswith(message)
     assert list(data_dir.rglob("escaped.py")) == []
-    assert list((data_dir / "run").rglob("code/.*")) == []
+    assert list(run_directory(data_dir).rglob("code/.*")) == []
 
 
 def test_code_that_is_not_what_its_name_says(runner: SandboxRunner) -> None:

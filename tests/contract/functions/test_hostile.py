@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from strongroom.functions.processes import users_processes
 from strongroom.functions.runner import SandboxRunner
 from support.function_room import (
     FUNCTION_ARN,
+    LIMITS,
     REQUEST_ID,
     SECRET_KEY,
     SESSION_TOKEN,
@@ -28,6 +30,8 @@ from support.function_room import (
     an_invocation,
     command_lines,
     eventually,
+    jailed,
+    run_directory,
 )
 
 KILLED = {
@@ -42,7 +46,10 @@ TIMED_OUT = {
     "errorType": "Sandbox.Timedout",
     "errorMessage": f"RequestId: {REQUEST_ID} Error: Task timed out after 2.00 seconds",
 }
-LIMITS = Limits()
+CLOSED = TIMED_OUT if jailed() else NO_REASON
+"""A jail's own processes hold the channel, too."""
+MARK = f"canary-process-{os.getpid()}"
+"""In the command lines of what functions start."""
 ALL_USERS = range(LIMITS.first_user, LIMITS.first_user + LIMITS.users)
 
 
@@ -56,7 +63,7 @@ def unharmed(runner: SandboxRunner, data_dir: Path, log: RememberingLog) -> Iter
     )
     assert (after.payload, after.function_error) == (b'"unharmed"', None)
     assert log.errors() == []
-    run = data_dir / "run" / "functions"
+    run = run_directory(data_dir)
     left = {path for path in set(data_dir.rglob("*")) - before if run not in path.parents and path.is_file()}
     logs = {"current.jsonl", "lock"} | {f"{n}.jsonl" for n in range(1, 5)}
     assert {path.name for path in left} <= logs | {"room.db"}  # the test's own
@@ -70,20 +77,20 @@ def run(runner: SandboxRunner, code: str, **changes: Any) -> Any:
 
 def running_code() -> list[str]:
     """Return the command lines of processes that a function of these tests has started."""
-    return [line for line in command_lines() if "canary-process" in line]
+    return [line for line in command_lines() if MARK in line]
 
 
 def processes_of_functions() -> list[int]:
-    return [pid for user in ALL_USERS[:16] for pid in users_processes(user)] if os.geteuid() == 0 else []
+    return [pid for user in ALL_USERS for pid in users_processes(user)] if os.geteuid() == 0 else []
 
 
 def test_children_that_outlive_the_call_are_ended(runner: SandboxRunner) -> None:
-    code = """
+    code = f"""
 import subprocess, sys
-LOOP = "import os, time, sys; os.setsid(); os.fork() and os._exit(0); os.setsid(); time.sleep(600)"
+LOOP = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(600)"
 def handler(event, context):
     for _ in range(5):
-        subprocess.Popen([sys.executable, "-c", LOOP, "canary-process"], start_new_session=True, close_fds=True)
+        subprocess.Popen([sys.executable, "-c", LOOP, {MARK!r}], start_new_session=True, close_fds=True)
     return "left some behind"
 """
     assert run(runner, code) == "left some behind"
@@ -91,13 +98,13 @@ def handler(event, context):
 
 
 def test_children_of_a_call_that_timed_out_are_ended(runner: SandboxRunner) -> None:
-    code = """
+    code = f"""
 import os, signal, subprocess, sys, time
 def handler(event, context):
-    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+    for number in set(signal.Signals) - {{signal.SIGKILL, signal.SIGSTOP}}:
         signal.signal(number, signal.SIG_IGN)
     for _ in range(5):
-        subprocess.Popen([sys.executable, "-c", "import os, time; os.setsid(); time.sleep(600)", "canary-process"])
+        subprocess.Popen([sys.executable, "-c", "import os, time; os.setsid(); time.sleep(600)", {MARK!r}])
     while True:
         time.sleep(1)
 """
@@ -174,14 +181,8 @@ def handler(event, context):
 """
     assert run(runner, code, memory_mb=1024) in ("No space left on device", KILLED)
     look = "import os\ndef handler(event, context): return os.listdir('/tmp')"
-    if runner_has_jail():
+    if jailed():
         assert run(runner, look) == []
-
-
-def runner_has_jail() -> bool:
-    from strongroom.functions.confinement import sandbox_level
-
-    return sandbox_level()[0] is Level.JAIL
 
 
 def test_one_large_file_is_bounded(runner: SandboxRunner) -> None:
@@ -252,7 +253,7 @@ def channel():
             NO_REASON,
             id="an answer to another call",
         ),
-        pytest.param("os.closerange(0, 1024); time.sleep(600)", TIMED_OUT, id="closes everything"),
+        pytest.param("os.closerange(0, 1024); time.sleep(600)", CLOSED, id="closes everything"),
         pytest.param("os.close(1); os.close(2); time.sleep(600)", TIMED_OUT, id="closes its output"),
         pytest.param(
             "channel().sendall(b'\\0\\0\\1\\0unfinished'); time.sleep(600)",
@@ -440,12 +441,13 @@ def test_an_orphaned_sandbox_does_not_outlive_a_killed_server(tmp_path: Path, le
     tmp_path.chmod(0o700)
     marker = a_zip(
         {
-            "rotate.py": "import subprocess, sys, time\ndef handler(e, c):\n    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', 'canary-process'])\n    print('up', flush=True)\n    time.sleep(600)\n"
+            "rotate.py": f"import subprocess, sys, time\ndef handler(e, c):\n    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', {MARK!r}])\n    print('up', flush=True)\n    time.sleep(600)\n"
         }
     )
     (tmp_path / "code.zip").write_bytes(marker)
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(tmp_path), str(Path(__file__).parents[2])],
+        env={**os.environ, "TMPDIR": tempfile.gettempdir()},
     )
     eventually(lambda: running_code() != [])
     server.kill()
@@ -455,7 +457,7 @@ def test_an_orphaned_sandbox_does_not_outlive_a_killed_server(tmp_path: Path, le
     successor = SandboxRunner(tmp_path, RememberingLog(), limits=Limits(spares=0, preload=False))
     successor.invoke(an_invocation("def handler(e, c): return 1"))
     successor.close()
-    assert [path.name for path in (tmp_path / "run" / "functions").iterdir()] == ["lock"]
+    assert [path.name for path in run_directory(tmp_path).iterdir()] == ["lock"]
 
 
 SERVER = """

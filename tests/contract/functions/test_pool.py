@@ -15,8 +15,16 @@ from strongroom.functions.confinement import Level
 from strongroom.functions.limits import Limits
 from strongroom.functions.runner import SandboxRunner
 from strongroom.secret.document import FaultKind, RotationFault
-from support.function_room import FUNCTION_ARN, RememberingLog, an_invocation, command_lines, eventually
+from support.function_room import (
+    FUNCTION_ARN,
+    RememberingLog,
+    an_invocation,
+    command_lines,
+    eventually,
+    run_directory,
+)
 
+CANARY = f"canary-that-waits-{os.getpid()}"
 COUNTS = """
 calls = 0
 def handler(event, context):
@@ -24,11 +32,11 @@ def handler(event, context):
     calls += 1
     return calls
 """
-WAITS = """
+WAITS = f"""
 import os, subprocess, sys
 def handler(event, context):
-    wait = f"import time; time.sleep({event['seconds']})"
-    subprocess.run([sys.executable, "-c", wait, "canary-that-waits"])
+    wait = "import time; time.sleep(%s)" % event["seconds"]
+    subprocess.run([sys.executable, "-c", wait, {CANARY!r}])
     return os.getuid()
 """
 
@@ -40,7 +48,7 @@ def runners(tmp_path: Path, **limits: Any) -> tuple[SandboxRunner, RememberingLo
 
 def sandboxes(tmp_path: Path) -> list[str]:
     """Return the places of the sandboxes there are."""
-    return [path.name for path in (tmp_path / "run" / "functions").glob("*/places/*")]
+    return [path.name for path in run_directory(tmp_path).glob("*/places/*")]
 
 
 def count(runner: SandboxRunner, function: str = "") -> int:
@@ -164,7 +172,7 @@ def test_nothing_runs_after_close(tmp_path: Path, level: Level) -> None:
     event = json.dumps({"seconds": 600}).encode()
     with ThreadPoolExecutor(1) as thread:
         busy = thread.submit(runner.invoke, an_invocation(WAITS, event=event, timeout_seconds=600))
-        eventually(lambda: any("canary-that-waits" in line for line in command_lines()))
+        eventually(lambda: any(CANARY in line for line in command_lines()))
         runner.close()
         result = busy.result()
     assert json.loads(result.payload)["errorType"] == "Runtime.ExitError"
@@ -188,7 +196,7 @@ def test_unpacked_code_is_kept_within_bounds(tmp_path: Path, level: Level) -> No
         for number in range(4):
             code = f"DATA = '{'x' * 80}'\ndef handler(event, context): return {number}\n"
             assert runner.invoke(an_invocation(code)).payload == str(number).encode()
-        kept = list((tmp_path / "run" / "functions").glob("*/code/*"))
+        kept = list(run_directory(tmp_path).glob("*/code/*"))
         assert len(kept) == 1
     finally:
         runner.close()

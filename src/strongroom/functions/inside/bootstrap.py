@@ -16,6 +16,7 @@ from .confinement import confine, limit_memory
 from .frames import frame, receive
 from .handling import LambdaContext, fault_of, load_handler, marshal, set_up_logging
 from .reporting import Credentials, install, share_models
+from .warden import stand
 
 __all__ = ["main"]
 
@@ -25,7 +26,11 @@ THREAD_STACK_BYTES: Final = 2 * 1024 * 1024
 
 def main(config: dict[str, Any]) -> None:
     """Serve invocations. Ends with the process."""
-    confine(config)
+    parent = None
+    if config["leash"] is not None:
+        parent = os.getpid()
+        stand(config["leash"])
+    confine(config, parent)
     _Runtime(_control_channel()).serve(config)
 
 

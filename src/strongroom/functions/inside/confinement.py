@@ -8,6 +8,8 @@ import resource
 import signal
 from typing import Any, Final
 
+from .landlock import enter
+
 __all__ = ["confine", "limit_memory"]
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -19,8 +21,10 @@ DATA_SLACK_MB: Final = 64
 ADDRESS_SLACK_MB: Final = 2048
 
 
-def confine(config: dict[str, Any]) -> None:
+def confine(config: dict[str, Any], parent: int | None) -> None:
     """The process has the user, the limits and the rights that `config` names, and no way back.
+
+    It ends with the process `parent`, if one is given.
 
     Raises:
         OSError: one of them could not be had; nothing may run then.
@@ -38,11 +42,13 @@ def confine(config: dict[str, Any]) -> None:
         # The change of user has taken /proc/self away from it; nothing of another user's is in its memory.
         _control(libc, _PR_SET_DUMPABLE, 1)
     _control(libc, _PR_SET_NO_NEW_PRIVS, 1)
-    if config["end_with_parent"]:
+    if parent is not None:
         # After the change of user, which would have cleared it.
         _control(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != config["parent"]:
-            raise OSError("the server has gone")
+        if os.getppid() != parent:
+            raise OSError("the warden has gone")
+    if config["fence"] is not None:
+        enter(config["fence"]["read"], config["fence"]["write"])
     os.umask(0o077)
 
 
