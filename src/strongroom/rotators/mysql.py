@@ -63,14 +63,15 @@ class _Session:
         self._connection.rows("SELECT NOW()")
 
     def change_own(self, pending: SecretDocument, acting: SecretDocument) -> None:
-        change_own_password(self._connection, acting.text("password"), pending.text("password"))
+        old, new = acting.text("password"), pending.text("password")
+        change_own_password(self._connection, acting.text("username"), old, new)
 
     def clone(self, source: SecretDocument, pending: SecretDocument, *, set_password: bool) -> None:
         self._counterpart(source, pending, set_password=set_password).carry_out()
 
     def examine_own(self, pending: SecretDocument, acting: SecretDocument) -> Sequence[CheckFinding]:
         self._verify_writable()
-        if own_form(self._connection).in_clear:
+        if own_form(self._connection, acting.text("username")).in_clear:
             without_logs(self._connection)
         verify_rules(self._connection, pending.text("password"))
         return (

@@ -35,14 +35,22 @@ from strongroom.secret.material import PasswordPolicy
 __all__ = ["Counterpart", "change_own_password", "own_form"]
 
 
-def own_form(connection: MysqlConnection) -> PasswordForm:
-    """Return how the session's user tells the server its new password."""
-    return password_form(connection, _own_definition(connection))
+def own_form(connection: MysqlConnection, user: str) -> PasswordForm:
+    """Return how the session's user tells the server its new password.
+
+    Raises:
+        RotationFault: the server takes the session for another user's.
+    """
+    return password_form(connection, _own_definition(connection, user))
 
 
-def change_own_password(connection: MysqlConnection, old: str, new: str) -> None:
-    """The session's user, from the hosts of the account it has logged in by, has the new password."""
-    definition = _own_definition(connection)
+def change_own_password(connection: MysqlConnection, user: str, old: str, new: str) -> None:
+    """The session's user, from the hosts of the account it has logged in by, has the new password.
+
+    Raises:
+        RotationFault: it cannot be changed, or the server takes the session for another user's.
+    """
+    definition = _own_definition(connection, user)
     form = password_form(connection, definition)
     if form.hashed:
         connection.execute(f"SET PASSWORD = {connection.literal(native_hash(new))}")
@@ -56,7 +64,11 @@ def change_own_password(connection: MysqlConnection, old: str, new: str) -> None
         connection.execute(f"ALTER USER USER() IDENTIFIED BY {literal}{proof}")
 
 
-def _own_definition(connection: MysqlConnection) -> Definition:
+def _own_definition(connection: MysqlConnection, user: str) -> Definition:
+    account = str(connection.rows("SELECT CURRENT_USER()")[0][0])
+    if account.rpartition("@")[0] != user:
+        # Anonymous and proxied users: it would be somebody else's password that changes.
+        raise RotationFault(FaultKind.TARGET, "the target takes the user for another one (CURRENT_USER())")
     (row,) = connection.rows("SHOW CREATE USER CURRENT_USER()")
     return parse_definition(str(row[0]))
 

@@ -98,6 +98,7 @@ _STATES: Sequence[tuple[str, FaultKind, str]] = (
     ("22023", FaultKind.LIMIT, "the target's rules refuse the new password"),
     ("28", FaultKind.LOGIN, REFUSED),
     ("25006", FaultKind.TARGET, "the target is read-only: a replica, perhaps"),
+    ("0A000", FaultKind.TARGET, "the target cannot do this: it is a replica, perhaps"),
     ("57014", FaultKind.TARGET, "a statement took too long; a lock may be held on the role"),
     ("55P03", FaultKind.TARGET, "another session holds a lock on the role"),
     ("08", FaultKind.UNREACHABLE, "the target closed the connection"),

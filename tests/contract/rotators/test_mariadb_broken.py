@@ -160,6 +160,20 @@ def test_another_user_who_logs_in_without_a_password(target: MariadbTarget) -> N
     assert message == f"{SUPERUSER}the user logs in by a plugin that keeps no password at the target"
 
 
+def test_a_user_whom_the_target_takes_for_another(target: MariadbTarget) -> None:
+    """The anonymous account has a password, and whoever has no account of their own gets in by it."""
+    target.make("", "Canary-of-nobody-1")
+    document = SecretDocument(target.server.document("b20", "Canary-of-nobody-1"))
+    state = target.dump()
+    material = RotationMaterial("arn:app", "v", document, SINGLE)
+    message = assert_predicted(target, material, FaultKind.TARGET)
+    assert message == (
+        "the current version (AWSCURRENT): the target takes the user for another one (CURRENT_USER())"
+    )
+    assert target.dump() == state
+    target.server.run("DROP USER ''@'%'")
+
+
 # Limits
 
 
