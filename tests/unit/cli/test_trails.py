@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 from pathlib import Path
 
 import orjson
 import pytest
 
+from strongroom.audit.digest import DigestChain
 from strongroom.cli.exits import Exit
-from strongroom.cli.trails import print_key, print_proof, verify
+from strongroom.cli.trails import print_digest_keys, print_key, print_proof, verify
+from strongroom.ports import DIGEST_CHAINS
 from strongroom.rootkey.held import HeldRootKey
 from strongroom.server.world import SystemClock
 from strongroom.store.errors import RoomError
@@ -77,3 +81,35 @@ def test_nothing_can_be_proved_before_anything_was_signed(tmp_path: Path) -> Non
     Room.create(tmp_path / "data").close()
     with pytest.raises(RoomError, match=r"^Nothing in the trail of .* was signed yet\.$"):
         print_proof(tmp_path / "data", "event-1")
+
+
+def test_the_keys_of_digests_are_printed_one_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Room.create(tmp_path / "data").close()
+    with pytest.raises(RoomError, match=r"^No log file was written of the trail of .* yet\.$"):
+        print_digest_keys(tmp_path / "data")
+    store = SqliteStore.open(tmp_path / "data")
+    at = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
+    for region in ("us-east-1", "eu-central-1"):
+        chain = DigestChain(
+            account_id="123456789012",
+            region=region,
+            created_at=at,
+            public_key=region.encode(),
+            sealed=b"canary",
+            start=at,
+            trail="strongroom",
+            home_region=region,
+        )
+        store.write(lambda unit, chain=chain: unit.save(DIGEST_CHAINS, chain)).result()  # type: ignore[misc]
+    store.close()
+    print_digest_keys(tmp_path / "data")
+    lines = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line.pop("region") for line in lines] == ["eu-central-1", "us-east-1"]
+    assert lines[1] == {
+        "account_id": "123456789012",
+        "fingerprint": hashlib.sha256(b"us-east-1").hexdigest()[:32],
+        "valid_from": "2026-11-25T12:00:00+00:00",
+        "public_key": "dXMtZWFzdC0x",
+    }
