@@ -58,7 +58,8 @@ NEVER_CONFIGURED: Final = (
 
 ADMIN: Final = "masterarn"
 """The member of a secret's JSON that names its superuser secret (section 6)."""
-_TARGET: Final = ("engine", "host", "port", "url", "ssl")
+_TARGET: Final = ("engine", "host", "port", "url", "ssl", "sslrootcert", "ca")
+"""Where a superuser's password goes, and by what its receiver is trusted."""
 _FUNCTION: Final = re.compile(r"function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?")
 _ROLE: Final = re.compile(r"role/[\w+=,.@/-]{1,576}", re.ASCII)
 

@@ -8,8 +8,10 @@ from msgspec.structs import replace
 
 from strongroom.errors import InvalidParameterException, InvalidRequestException, ServiceError
 from strongroom.names import AWSCURRENT, AWSPENDING, AccountId, Arn, Region, VersionId
+from strongroom.secret.document import SecretDocument
 from strongroom.secret.records import Rotation, RotationRules, Secret
 from strongroom.secret.rotation import (
+    admin_use,
     cancelled,
     configured,
     is_function_arn,
@@ -278,3 +280,23 @@ def test_a_changed_value_schedules_nothing_where_rotation_is_off() -> None:
 )
 def test_stored_rules_give_the_next_date(asked: dict[str, Any], expected: dt.datetime) -> None:
     assert next_date(parse_rules(asked), NOW) == expected
+
+
+TARGET = {"masterarn": "arn:admin", "engine": "postgres", "host": "db", "username": "app", "password": "x"}
+
+
+@pytest.mark.parametrize("field", ["masterarn", "engine", "host", "port", "url", "ssl", "sslrootcert", "ca"])
+def test_a_superuser_secret_is_approved_for_one_target_and_for_whom_it_trusts(field: str) -> None:
+    approved = admin_use("arn:app", SecretDocument(TARGET))
+    assert approved is not None
+    assert admin_use("arn:app", SecretDocument({**TARGET, field: "another"})) != approved
+    assert admin_use("arn:another", SecretDocument(TARGET)) != approved
+
+
+def test_the_approval_outlives_rotations() -> None:
+    rotated = SecretDocument({**TARGET, "username": "app_clone", "password": "y"})
+    assert admin_use("arn:app", rotated) == admin_use("arn:app", SecretDocument(TARGET))
+
+
+def test_without_a_superuser_secret_there_is_nothing_to_approve() -> None:
+    assert admin_use("arn:app", SecretDocument({"engine": "postgres"})) is None
