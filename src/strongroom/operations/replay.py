@@ -8,7 +8,7 @@ the condition keys are named on which it hangs. What else is stored is taken as 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -175,25 +175,29 @@ def _difference(
 ) -> Difference:
     """Return how the call comes out; a text in the place of checks refuses it."""
 
-    def fits(was: bool) -> bool:
-        return was is recorded
-
-    refused = frozenset((False,))
-    if isinstance(before, str):
-        was: frozenset[bool] = refused if fits(False) else frozenset()
-        if isinstance(after, str):
-            return Difference(was, was, same=True, decided=True)
-        then = compare(after, after, subject.setting)
-        return msgspec.structs.replace(then, before=was, same=then.after == was)
-    if isinstance(after, str):
-        then = compare(before, before, subject.setting, fits)
-        return msgspec.structs.replace(then, after=refused, same=then.before == refused)
-    fitting = compare(before, after, subject.setting, fits)
+    fitting = _outcomes(before, after, subject, lambda was: was is recorded)
     if fitting.before:
         return fitting
     # What is stored by now decides otherwise than was recorded, with the change or without it.
-    every = compare(before, after, subject.setting)
+    every = _outcomes(before, after, subject, lambda was: True)
     return msgspec.structs.replace(every, before=frozenset())
+
+
+def _outcomes(
+    before: list[Check] | str, after: list[Check] | str, subject: Subject, fits: Callable[[bool], bool]
+) -> Difference:
+    refused = frozenset((False,))
+    if not isinstance(before, str) and not isinstance(after, str):
+        return compare(before, after, subject.setting, fits)
+    if not isinstance(before, str):
+        then = compare(before, before, subject.setting, fits)
+        return msgspec.structs.replace(then, after=refused, same=then.before == refused)
+    if not fits(False):
+        return Difference(frozenset(), frozenset(), same=True, decided=True)
+    if isinstance(after, str):
+        return Difference(refused, refused, same=True, decided=True)
+    then = compare(after, after, subject.setting)
+    return msgspec.structs.replace(then, before=refused, same=then.after == refused)
 
 
 def _judged(call: RecordedCall, found: Difference, session_known: bool) -> tuple[Outcome, tuple[str, ...]]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -97,6 +97,12 @@ def decided(unit: Any, who: str, address: str, secure: str) -> bool:
 TLS = policy(allow("*"), deny("*", Condition={"Bool": {"aws:SecureTransport": "false"}}))
 
 
+UNREADABLE_KEY = [("key policy", 439)]
+
+
+@example(UNREADABLE_KEY, "key", 55, "ann", "192.0.2.1", False)
+@example(UNREADABLE_KEY, "key", 55, "ann", "192.0.2.1", True)
+@example(UNREADABLE_KEY, "key", 0, "ann", "192.0.2.1", True)
 @settings(max_examples=200, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(0, 5_000)), max_size=6),
