@@ -56,7 +56,12 @@ def walk(bucket: Bucket, account: str, region: str, keys: Mapping[str, bytes]) -
         if raw is None:
             wrong.append(f"missing digest {key}")
             break
-        digest = json.loads(raw)
+        try:
+            digest = json.loads(raw)
+            _ = digest["digestS3Bucket"], digest["digestS3Object"], digest["digestPublicKeyFingerprint"]
+        except (ValueError, KeyError, TypeError):
+            wrong.append(f"unreadable digest {key}")
+            break
         if KEY.fullmatch(key) is None or (digest["digestS3Bucket"], digest["digestS3Object"]) != (
             bucket.name,
             key,

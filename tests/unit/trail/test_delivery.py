@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -28,6 +29,7 @@ from strongroom.trail.delivery import LogDelivery
 from strongroom.trail.feed import FedRecord
 from support.digest_walk import Bucket, walk
 from support.entropies import SeededEntropy, pattern
+from support.tampering import append_noise, double, empty, flip, overwrite, remove_bytes, truncate
 
 ROOT_KEY = HeldRootKey(pattern("the root key of digests", 32), SeededEntropy(3))
 ACCOUNT, OTHER = "123456789012", "210987654321"
@@ -247,6 +249,41 @@ def test_a_digest_that_was_moved_is_found(chained: House) -> None:
     shutil.copy(path, later)
     shutil.copy(f"{path}.metadata.json", f"{later}.metadata.json")
     assert chained.wrong() == [f"moved digest {later.relative_to(chained.bucket.directory)}"]
+
+
+def test_whatever_is_done_to_what_the_files_say_is_found(chained: House) -> None:
+    """80 random edits. What only the compression of a file is concerned with does not count, as with AWS."""
+    chance = random.Random(5)
+    root = chained.bucket.directory
+    files = [*chained.logs(), *(root / name for name in chained.bucket.digests(ACCOUNT, REGION))]
+    before = {path: path.read_bytes() for path in files}
+    for number in range(80):
+        path, other = chance.sample(files, 2)
+        content = gzip.decompress(before[path])
+        edit = chance.choice(
+            [flip, truncate, overwrite, remove_bytes, append_noise, double, empty, "swap", "delete"]
+        )
+        if edit == "delete":
+            path.unlink()
+        elif edit == "swap":
+            path.write_bytes(before[other])
+            other.write_bytes(before[path])
+        else:
+            assert callable(edit)
+            path.write_bytes(gzip.compress(edit(content, chance)))
+        # Nothing names the newest digest yet: see the next test.
+        assert chained.wrong() or (path, edit) == (files[-1], "delete"), (number, edit, path)
+        for each, data in before.items():
+            each.write_bytes(data)
+    assert chained.wrong() == []
+
+
+def test_a_newest_digest_that_was_deleted_is_missed_by_the_next_one(chained: House) -> None:
+    name = chained.bucket.digests(ACCOUNT, REGION)[-1]
+    (chained.bucket.directory / name).unlink()
+    assert chained.wrong() == []
+    chained.hour()
+    assert chained.wrong() == [f"missing digest {name}"]
 
 
 def test_after_a_pause_one_digest_covers_all_of_it(chained: House) -> None:
