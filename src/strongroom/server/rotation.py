@@ -164,6 +164,8 @@ class Rotations:
                     self._running[arn] = time.monotonic()
                 task = self._one(task)
         except Exception as error:
+            if self._stopping.is_set():
+                return
             self._log.error("a rotation was interrupted", secret=arn, exc_info=error)
             self._resting[arn] = time.monotonic() + REST_SECONDS
             until = self._clock.now() + dt.timedelta(seconds=REST_SECONDS)
@@ -178,7 +180,9 @@ class Rotations:
         try:
             self._steps.do(task)
         except RotationFault as fault:
-            self._fail(task, fault)
+            # A step that is cut off by the end of the server has not failed: it is done again.
+            if not self._stopping.is_set():
+                self._fail(task, fault)
             return None
         except Exception as error:
             # SECURITY: what an unknown error says may hold a password; its type does not.

@@ -14,9 +14,11 @@ from strongroom.errors import InvalidParameterException
 from strongroom.secret.schedule import (
     automatically_after_days,
     every_days,
+    moment_within,
     next_rotation_date,
     parse_duration,
     parse_schedule,
+    window_ending,
     windows,
 )
 
@@ -383,3 +385,42 @@ def test_rate_windows_lie_ahead_evenly_and_do_not_touch(rate: str, after: dt.dat
     assert gaps.pop() >= 4 * HOUR
     assert all(earlier[1] <= later[0] for earlier, later in pairwise(found))
     assert after < next_rotation_date(schedule, None, after) < found[0][1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    expression=st.one_of(
+        st.integers(4, 2_000).map(lambda n: f"rate({n} hours)"),
+        st.integers(1, 1000).map(lambda n: f"rate({n} days)"),
+        st.sampled_from(
+            [
+                "cron(0 /8 * * ? *)",
+                "cron(0 10 * * ? *)",
+                "cron(0 18 ? * SAT *)",
+                "cron(0 0 1 * ? *)",
+                "cron(0 23 L * ? *)",
+                "cron(0 1 ? 1/3 SUN#1 *)",
+            ]
+        ),
+    ),
+    duration=st.sampled_from([None, 1]),
+    after=moments(2000, years=100),
+)
+def test_the_window_of_a_next_date_is_found_again(
+    expression: str, duration: int | None, after: dt.datetime
+) -> None:
+    schedule = parse_schedule(expression)
+    last_second = next_rotation_date(schedule, duration, after)
+    assert window_ending(schedule, duration, last_second) == next(windows(schedule, duration, after))
+
+
+@pytest.mark.parametrize(("hours", "spread"), [(24, 60), (1, 30), (3, 60)])
+def test_rotations_are_spread_over_the_beginning_of_a_window(hours: int, spread: int) -> None:
+    window = (TUESDAY, TUESDAY + hours * HOUR)
+    moments = [moment_within(window, f"secret-{number}") for number in range(2000)]
+    assert moments == [moment_within(window, f"secret-{number}") for number in range(2000)]
+    assert all(window[0] <= moment < window[0] + dt.timedelta(minutes=spread) for moment in moments)
+    by_tenth = [0] * 10
+    for moment in moments:
+        by_tenth[int((moment - window[0]) / dt.timedelta(minutes=spread) * 10)] += 1
+    assert all(130 < each < 270 for each in by_tenth), by_tenth

@@ -180,6 +180,30 @@ def test_a_process_that_has_to_end_finishes_the_step_and_begins_no_other(
     assert room.labels(arn)[AWSCURRENT] == f"{'db':x<32}"
 
 
+def test_a_step_cut_off_by_the_end_of_the_server_has_not_failed(
+    room: RotationRoom, rotations: Rotations, log: RememberingLog
+) -> None:
+    arn = rotated(room)
+    begun, cut_off = threading.Event(), threading.Event()
+
+    def before(step: str, material: Any) -> None:
+        begun.set()
+        cut_off.wait(SECONDS)
+        raise RotationFault(FaultKind.FUNCTION, "the sandbox was closed")
+
+    room.rotator.before = before
+    rotations.tick()
+    assert begun.wait(SECONDS)
+    rotations.finish(0.0)
+    cut_off.set()
+    assert rotations.finish(SECONDS)
+    assert room.history(arn) == []
+    assert log.errors() == []
+    duty = room.duty(arn)
+    assert duty is not None
+    assert duty.owner == "process-1", "whoever comes next takes it over"
+
+
 def test_a_step_that_outlives_every_deadline_is_noticed(
     room: RotationRoom, rotations: Rotations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
