@@ -10,10 +10,10 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["EventAttribute", "EventEntry", "parse_entry", "resource_names"]
+__all__ = ["EventAttribute", "EventEntry", "parse_entry", "short_name"]
 
 _SECRET_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
-_SECRET_TYPE: Final = "AWS::SecretsManager::Secret"
+_AFTER_KIND = re.compile(r"\A[^:/]*[:/]")
 _EPOCH: Final = dt.date(1970, 1, 1)
 
 
@@ -87,7 +87,7 @@ class EventEntry(msgspec.Struct, frozen=True):
             case EventAttribute.ACCESS_KEY_ID:
                 return value == self.access_key_id
             case EventAttribute.RESOURCE_NAME:
-                return any(value in resource_names(kind, arn) for kind, arn in self.resources)
+                return any(value in (arn, short_name(arn)) for _, arn in self.resources)
             case EventAttribute.USERNAME:
                 return value == self.username
             case EventAttribute.EVENT_NAME:
@@ -108,17 +108,18 @@ def parse_entry(event: bytes) -> EventEntry | None:
     except (msgspec.DecodeError, ValueError):
         return None
     identity = record.user_identity
+    # In the order of the fields: this is done for every record there is.
     return EventEntry(
-        at=at,
-        account=record.recipient_account_id,
-        region=record.aws_region,
-        event_id=record.event_id,
-        event_name=record.event_name,
-        event_source=record.event_source,
-        read_only=record.read_only,
-        username=None if identity is None else _username(identity),
-        access_key_id=None if identity is None else identity.access_key_id,
-        resources=tuple([(each.type, each.arn) for each in record.resources or ()]),
+        at,
+        record.recipient_account_id,
+        record.aws_region,
+        record.event_id,
+        record.event_name,
+        record.event_source,
+        record.read_only,
+        None if identity is None else _username(identity),
+        None if identity is None else identity.access_key_id,
+        tuple([(each.type, each.arn) for each in record.resources or ()]),
     )
 
 
@@ -145,11 +146,14 @@ def _username(identity: _Identity) -> str | None:
     return None
 
 
-def resource_names(kind: str, arn: str) -> tuple[str, ...]:
-    """Return what a thing is found by: its ARN, and the name people know it by."""
-    name = re.split("[:/]", arn.split(":", 5)[-1], maxsplit=1)[-1]
-    if kind == _SECRET_TYPE:
+def short_name(arn: str) -> str:
+    """Return the name people know a thing by; the ARN itself when there is none."""
+    fields = arn.split(":", 5)
+    if len(fields) < 6:
+        return arn
+    name = _AFTER_KIND.sub("", fields[5], count=1)
+    if fields[2] == "secretsmanager":
         name = _SECRET_SUFFIX.sub("", name)
-    elif kind.startswith("AWS::IAM::"):
+    elif fields[2] == "iam":
         name = name.rpartition("/")[2]
-    return (arn,) if name in ("", arn) else (arn, name)
+    return name or arn

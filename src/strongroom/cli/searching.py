@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 import typer
 
-from strongroom.audit.lookup import EventAttribute, EventEntry, resource_names
+from strongroom.audit.lookup import EventAttribute, EventEntry, short_name
 from strongroom.server.world import SystemClock
 from strongroom.store.errors import RoomError
 from strongroom.store.room import verify_format
@@ -108,7 +108,7 @@ def search(
 def _row(entry: EventEntry, event: bytes) -> tuple[str, ...]:
     record = orjson.loads(event)
     identity = record.get("userIdentity") or {}
-    names = [resource_names(kind, arn)[-1] for kind, arn in entry.resources]
+    names = [short_name(arn) for _, arn in entry.resources]
     cells = (
         dt.datetime.fromtimestamp(entry.at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S"),
         entry.event_name,

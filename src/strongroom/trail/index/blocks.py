@@ -6,6 +6,7 @@ says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,7 @@ from typing import Final
 import orjson
 import zstandard
 
-from strongroom.audit.lookup import EventAttribute, EventEntry, parse_entry, resource_names
+from strongroom.audit.lookup import EventAttribute, EventEntry, parse_entry, short_name
 
 __all__ = ["MAX_SPAN", "Block", "Posting", "attribute_key", "cut_blocks", "unpack"]
 
@@ -26,6 +27,8 @@ MAX_SPAN: Final = 10
 """Seconds between the oldest and the newest record of a block. What is newer by more than that cannot be in a
 block with a record that is asked for."""
 LEVEL: Final = 3
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
 # INVARIANT: part of the format; another text makes the blocks of older indexes unreadable (FORMAT in shards).
 _TYPICAL: Final = zstandard.ZstdCompressionDict(
     orjson.dumps(
@@ -94,7 +97,15 @@ class Block:
 
 
 def attribute_key(account: str, region: str, attribute: EventAttribute | None, value: str) -> int:
-    """Return the number an attribute's value is indexed by; without attribute, that of all records there."""
+    """Return the number an attribute's value is indexed by; without attribute, that of all records there.
+
+    A thing's ARN has the key of its short name.
+    """
+    if attribute is EventAttribute.EVENT_ID and _UUID.fullmatch(value) is not None:
+        # Random enough as it is, and the one key that every record has for itself.
+        return int(value[19:23] + value[24:], 16) - (1 << 63)
+    if attribute is EventAttribute.RESOURCE_NAME and value.startswith("arn:"):
+        value = short_name(value)
     text = "\0".join((account, region, attribute or "", value)).encode(errors="replace")
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
 
@@ -196,8 +207,5 @@ def _shared_keys(
 def _resource_keys(account: str, region: str, kind: str, arn: str) -> tuple[int, ...]:
     return (
         attribute_key(account, region, EventAttribute.RESOURCE_TYPE, kind),
-        *(
-            attribute_key(account, region, EventAttribute.RESOURCE_NAME, name)
-            for name in resource_names(kind, arn)
-        ),
+        attribute_key(account, region, EventAttribute.RESOURCE_NAME, arn),
     )

@@ -118,7 +118,8 @@ class IndexReader:
         if after is not None:
             span = Span(span.start, min(span.end, after[0]))
         kind, value = attribute or (None, "")
-        keys = [attribute_key(account, region, kind, value) for account, region in scopes]
+        # Some keys are the same for all scopes.
+        keys = {attribute_key(account, region, kind, value) for account, region in scopes}
         sources = [_Source(each.connection, key) for each in shards if each.may_have(span) for key in keys]
         wanted = set(scopes)
 
