@@ -181,8 +181,7 @@ def _details(row: Row) -> Iterator[str]:
         yield row.note
     if row.subject.trusts:
         yield f"its trust policy names {', '.join(row.subject.trusts)}"
-    if reach.refused_by:
-        yield f"refused by {', '.join(each.value for each in reach.refused_by)}"
+    yield from (f"refused by {each.layer.value} for {each.action}" for each in reach.refused_by)
     for term in reach.terms:
         verb = (
             "through"
@@ -259,7 +258,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
             for each in reach.terms
             if each.effect == "Deny" and reach.verdict is Verdict.NEVER
         ],
-        "refused_by": [each.value for each in reach.refused_by],
+        "refused_by": [{"action": each.action, "layer": each.layer.value} for each in reach.refused_by],
         "allowed_with": reach.allowing,
         "refused_with": reach.refusing,
     }

@@ -32,7 +32,18 @@ from strongroom.policy.evaluation import (
 from strongroom.policy.patterns import Static, parse_template, resolve, variables_of
 from strongroom.policy.universe import Choice, Dimension, KeyTest, Setting, dimensions
 
-__all__ = ["Check", "Difference", "GrantTerm", "If", "Reach", "Term", "Verdict", "compare", "reach"]
+__all__ = [
+    "Check",
+    "Difference",
+    "GrantTerm",
+    "If",
+    "Reach",
+    "RefusedBy",
+    "Term",
+    "Verdict",
+    "compare",
+    "reach",
+]
 
 MOST_CONTEXTS: int = 4_096
 """Contexts that are tried for one question."""
@@ -113,6 +124,13 @@ class Term(msgspec.Struct, frozen=True):
     conditions: tuple[If, ...] = ()
 
 
+class RefusedBy(msgspec.Struct, frozen=True):
+    """A layer that refuses, and what it refuses."""
+
+    action: str
+    layer: Layer
+
+
 class Reach(msgspec.Struct, frozen=True):
     verdict: Verdict
     decided: bool = True
@@ -123,7 +141,7 @@ class Reach(msgspec.Struct, frozen=True):
     allowing: Choice | None = None
     """IF: a context in which it is allowed, as far as it was open."""
     refusing: Choice | None = None
-    refused_by: tuple[Layer, ...] = ()
+    refused_by: tuple[RefusedBy, ...] = ()
     """NEVER: the layers that refuse in the mildest reading."""
 
 
@@ -378,8 +396,12 @@ def reach(checks: Sequence[Check], setting: Setting) -> Reach:
             if not decision.allowed
             for found in decision.determining
         ]
-        layers = dict.fromkeys(layer for each in mild for layer in each.refusing)
-        return Reach(Verdict.NEVER, terms=tuple(denies), refused_by=tuple(layers))
+        refused = (
+            RefusedBy(residue.check.request.action, layer)
+            for residue, decision in zip(residues, mild, strict=True)
+            for layer in decision.refusing
+        )
+        return Reach(Verdict.NEVER, terms=tuple(denies), refused_by=tuple(refused))
     strict = [each.strictest() for each in residues]
     if all(each.allowed for each in strict):
         return Reach(Verdict.ALWAYS, terms=_terms(residues, mild))

@@ -133,9 +133,12 @@ def test_all_shows_who_may_not_and_by_what(data: Path) -> None:
     (resource,) = told["resources"]
     assert resource["counts"] == {"yes": 2, "if": 0, "no": 3}
     rows = {each["principal"]: each for each in resource["principals"]}
-    assert rows[ANN]["refused_by"] == ["identity-based policy"]
+    assert rows[ANN]["refused_by"] == [{"action": GET, "layer": "identity-based policy"}]
     assert [(each["sid"], each["statement"]) for each in rows[ANN]["denied_by"]] == [("Never", 2)]
-    assert rows[EVE]["refused_by"] == ["resource-based policy"]
+    assert rows[EVE]["refused_by"] == [
+        {"action": GET, "layer": "resource-based policy"},
+        {"action": "kms:Decrypt", "layer": "resource-based policy"},
+    ]
     assert (
         "denied by identity-based policy own, statement 2 (Never)"
         in run(data, "who-can", GET, "prod/db", "--all").stdout

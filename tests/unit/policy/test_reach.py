@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from strongroom.policy.context import ContextKeys, fold_key
 from strongroom.policy.document import PolicyKind
-from strongroom.policy.evaluation import AccessRequest, Caller, LabelledPolicy, PolicySet, evaluate
-from strongroom.policy.reach import Check, GrantTerm, Reach, Verdict, compare, reach
+from strongroom.policy.evaluation import AccessRequest, Caller, LabelledPolicy, Layer, PolicySet, evaluate
+from strongroom.policy.reach import Check, GrantTerm, Reach, RefusedBy, Verdict, compare, reach
 from strongroom.policy.universe import Setting
 from support.policies import (
     ACCOUNT,
@@ -228,7 +228,7 @@ def test_what_hangs_on_the_context_is_shown_with_its_conditions() -> None:
 def test_a_refusal_names_the_layers_and_the_denies_that_always_apply() -> None:
     found = the_reach(allow(), deny(Sid="Never"))
     assert found.verdict is Verdict.NEVER
-    assert [layer.value for layer in found.refused_by] == ["identity-based policy"]
+    assert found.refused_by == (RefusedBy(GET, Layer.IDENTITY),)
     assert [(each.effect, each.statement.sid) for each in found.terms] == [("Deny", "Never")]
 
 
