@@ -19,12 +19,11 @@ from typing import Any, Final
 
 from strongroom.functions.inside.landlock import version
 from strongroom.functions.limits import Limits
+from strongroom.functions.processes import threads_of, users_processes
 
 __all__ = ["Confinement", "Level", "Place", "sandbox_level"]
 
 TRIAL_SECONDS: Final = 20
-FENCE_VERSION: Final = 6
-"""The first version of Landlock that keeps signals in."""
 _RUN: Final = (
     "import json, sys; sys.path.append(sys.argv[1]); "
     "from strongroom_runtime.bootstrap import main; main(json.loads(sys.argv[2]))"
@@ -59,11 +58,11 @@ class Level(Enum):
     JAIL = "jail"
     """bubblewrap: a file system, processes and temporary files of its own; as root also a user of its own."""
     USER = "user"
-    """A user of its own, for root without bubblewrap; where the kernel has Landlock, also as below."""
-    FENCE = "fence"
-    """The server's user, but by Landlock it reaches only what it needs of the file system, and no process."""
+    """A user of its own, for root without bubblewrap. Landlock, where the kernel has it, closes to it other
+    processes, and what it does not need of the file system."""
     NONE = "none"
-    """Limits only: it could do whatever the server's user may. Not used unless that is allowed."""
+    """The server's user, with limits, and Landlock where there is one. That does not keep a function from
+    changing the modes of the server's files, so it is not used unless the operator allows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +111,9 @@ class Confinement:
             "nofile": self.limits.files,
             "file_bytes": self.limits.temporary_bytes,
             "cpu_seconds": int(self.limits.age_seconds) + 900,
-            # Only a user of its own has a count of its own.
-            "processes": self.limits.processes if place.user is not None else 8 * self.limits.processes,
+            "processes": self.limits.processes + (_others() if place.user is None else 0),
             "leash": leash,
-            "fence": self._fence(place) if self.level in (Level.USER, Level.FENCE) else None,
+            "fence": None if self.level is Level.JAIL else self._fence(place),
         }
 
     def _fence(self, place: Place) -> dict[str, list[str]]:
@@ -146,13 +144,6 @@ class Confinement:
             arguments += ["--ro-bind", str(self.ca_bundle), "/etc/strongroom-ca.pem"]
         return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
 
-    def exposed(self) -> Path | None:
-        """Return something hidden that a fence would leave open, for it lies where everybody's things do."""
-        if self.level is not Level.FENCE:
-            return None
-        roots = [Path(path).resolve() for path in _visible()]
-        return next((path for path in self.hidden if any(path.is_relative_to(root) for root in roots)), None)
-
     def trust(self) -> str | None:
         """Return where functions find the certificates that the server's own is to be checked with."""
         if self.ca_bundle is None:
@@ -163,6 +154,12 @@ class Confinement:
 def _visible() -> list[str]:
     """Return what of the machine every function may read."""
     return [*_SYSTEM, *map(str, _interpreter()), *map(str, _packages())]
+
+
+def _others() -> int:
+    """Return how many processes and threads the server's user has: the kernel counts them with a function's,
+    where those have no user of their own (and, from Linux 5.14 on, no jail)."""
+    return sum(threads_of(pid) for pid in users_processes(os.geteuid()))
 
 
 def _walls(user: int | None) -> list[str]:
@@ -256,17 +253,11 @@ def sandbox_level(limits: Limits | None = None) -> tuple[Level, str]:
     jailed = _try_jail(user)
     if jailed is None:
         return Level.JAIL, "functions run in bubblewrap" + (", each with a user of its own" if user else "")
-    fence = version()
-    if user is None and fence >= FENCE_VERSION:
-        return Level.FENCE, f"functions run as the server's user, fenced in by Landlock; {jailed}"
     if user is None:
-        return (
-            Level.NONE,
-            f"{jailed}; only root can give functions users of their own; no Landlock of version 6",
-        )
+        return Level.NONE, f"{jailed}; and only root can give functions users of their own"
     failure = _try([_executable(), "-I", "-S", "-c", _TRIAL, str(user)])
     if failure is None:
-        fenced = ", fenced in by Landlock" if fence else ""
+        fenced = ", fenced in by Landlock" if version() else ""
         return Level.USER, f"functions run as users of their own{fenced}; {jailed}"
     return Level.NONE, f"{jailed}; and a user of its own cannot be used: {failure}"
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["end_user", "family", "gone", "resident_bytes", "users_processes"]
+__all__ = ["end_user", "family", "gone", "resident_bytes", "threads_of", "users_processes"]
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _END_ALL: Final = (
@@ -44,6 +44,13 @@ def users_processes(user: int) -> list[int]:
                 if str(user) in ids:
                     found.append(int(entry.name))
     return found
+
+
+def threads_of(pid: int) -> int:
+    """Return how many threads the process has; none when it has ended."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208  # only their number is wanted
+    return 0
 
 
 def resident_bytes(pids: list[int]) -> int:

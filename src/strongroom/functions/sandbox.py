@@ -27,6 +27,8 @@ _CHUNK: Final = 65536
 _TICK_SECONDS: Final = 0.1
 """How often memory and temporary files are looked at."""
 _END_SECONDS: Final = 5
+_WARDEN_SECONDS: Final = 20
+"""How long a warden may take to end what makes new processes all the time."""
 _SPILL_BYTES: Final = 160 * 1024
 """What is read beyond the output that is kept, so that a value at its end is seen whole and taken out."""
 _STOPPED_SIGNALS: Final = 128
@@ -193,7 +195,7 @@ class Sandbox:
         """
         self.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_SECONDS)
+            self._process.wait(_END_SECONDS if self._level is Level.JAIL else _WARDEN_SECONDS)
         ended = self._process.poll() is not None
         if self._init_fd is not None:
             # The first process of a jail is gone only when all others are.

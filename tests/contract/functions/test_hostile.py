@@ -445,11 +445,13 @@ def test_an_orphaned_sandbox_does_not_outlive_a_killed_server(tmp_path: Path, le
         }
     )
     (tmp_path / "code.zip").write_bytes(marker)
+    before = {path.name for path in run_directory(tmp_path).glob("*")}
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(tmp_path), str(Path(__file__).parents[2])],
         env={**os.environ, "TMPDIR": tempfile.gettempdir()},
     )
     eventually(lambda: running_code() != [])
+    assert len({path.name for path in run_directory(tmp_path).glob("*")} - before - {"lock"}) == 1
     server.kill()
     server.wait()
     eventually(lambda: running_code() == [])
@@ -457,7 +459,7 @@ def test_an_orphaned_sandbox_does_not_outlive_a_killed_server(tmp_path: Path, le
     successor = SandboxRunner(tmp_path, RememberingLog(), limits=Limits(spares=0, preload=False))
     successor.invoke(an_invocation("def handler(e, c): return 1"))
     successor.close()
-    assert [path.name for path in run_directory(tmp_path).iterdir()] == ["lock"]
+    assert {path.name for path in run_directory(tmp_path).glob("*")} == before | {"lock"}
 
 
 SERVER = """

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from strongroom.functions.confinement import Level
+from strongroom.functions.inside.landlock import version
 from strongroom.functions.limits import Limits
 from strongroom.functions.runner import SandboxRunner
 from strongroom.secret.document import FaultKind, RotationFault
@@ -32,6 +33,7 @@ def handler(event, context):
     calls += 1
     return calls
 """
+LOOP = "import os, time; os.fork() and os._exit(0); time.sleep(600)"
 WAITS = f"""
 import os, subprocess, sys
 def handler(event, context):
@@ -218,12 +220,25 @@ def test_functions_are_not_run_where_nothing_holds_them(
 def test_functions_are_run_there_when_the_operator_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """They are the server's own user's then, and fenced in by Landlock where the kernel has it."""
     monkeypatch.setattr("strongroom.functions.runner.sandbox_level", lambda _: (Level.NONE, "nothing"))
     log = RememberingLog()
     runner = SandboxRunner(tmp_path, log, limits=Limits(spares=0, preload=False), allow_unconfined=True)
     try:
         assert count(runner) == 1
         assert count(runner) == 2
+        # It leaves a process of another session behind, which is ended all the same.
+        leaves = an_invocation(
+            f"import subprocess, sys\ndef handler(e, c):\n"
+            f"    subprocess.Popen([sys.executable, '-c', {LOOP!r}, {CANARY!r}], start_new_session=True)\n"
+        )
+        assert runner.invoke(leaves).function_error is None
+        assert [line for line in command_lines() if CANARY in line] == []
+        if version() > 0:
+            (tmp_path / "room.db").write_text("canary")
+            code = "def handler(event, context): return open(event).read()"
+            refused = runner.invoke(an_invocation(code, event=json.dumps(str(tmp_path / "room.db")).encode()))
+            assert json.loads(refused.payload)["errorType"] == "PermissionError"
     finally:
         runner.close()
     assert log.lines[0][:2] == ("warning", "functions are shut in less than they could be")
