@@ -7,7 +7,7 @@ Nothing is decided here: each principal's policies are gathered as for a call of
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -112,18 +112,10 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
     rows: tuple[Row, ...]
 
 
-def who_can(
-    unit: ReadUnit,
-    resources: Resources,
-    thing: Thing,
-    action: str,
-    now: dt.datetime,
-    *,
-    progress: Callable[[Iterable[Subject]], Iterable[Subject]] = lambda each: each,
-) -> Answer:
+def who_can(unit: ReadUnit, resources: Resources, thing: Thing, action: str, now: dt.datetime) -> Answer:
     """Return the answer of every principal: those stored, and those that the policies on the thing name."""
     subjects = [*stored_subjects(unit, now), *named_subjects(unit, now, _named_on(unit, thing, action, now))]
-    rows = [_row(unit, resources, thing, action, now, each) for each in progress(subjects)]
+    rows = [_row(unit, resources, thing, action, now, each) for each in subjects]
     key = _key_of(unit, thing, action, now)
     return Answer(thing, key, tuple(_notes(unit, thing, action, key)), tuple(rows))
 

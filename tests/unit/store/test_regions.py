@@ -13,7 +13,7 @@ from strongroom.ports import KMS_KEYS
 from strongroom.store.regions import regions_in_use
 from strongroom.store.room import DATABASE, Room
 from strongroom.store.sqlite import SqliteStore
-from support.permission_world import a_key, a_secret
+from support.permission_world import ACCOUNT, OTHER, REGION, SECRET_ARN, a_key, a_secret, begin
 
 
 def test_regions_of_secrets_and_of_keys_are_in_use(tmp_path: Path) -> None:
@@ -21,12 +21,15 @@ def test_regions_of_secrets_and_of_keys_are_in_use(tmp_path: Path) -> None:
     store = SqliteStore.open(room.path)
     database = room.path / DATABASE
     assert regions_in_use(database) == set()
-    store.write(lambda unit: unit.save_secret(a_secret())).result()
+    store.write(begin).result()
+    other = Arn(SECRET_ARN.replace(REGION, "ap-south-1").replace(ACCOUNT, OTHER))
+    for secret in (a_secret(), a_secret(arn=other, account_id=OTHER, region=Region("ap-south-1"))):
+        store.write(lambda unit, secret=secret: unit.save_secret(secret)).result()
     there = Region("us-west-2")
     key = a_key("{}")
     arn = Arn(key.arn.replace(key.region, there))
     store.write(lambda unit: unit.save(KMS_KEYS, replace(key, region=there, arn=arn))).result()
-    assert regions_in_use(database) == {"eu-central-1", "us-west-2"}
+    assert regions_in_use(database) == {"ap-south-1", "eu-central-1", "us-west-2"}
     store.close()
     room.close()
 
