@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,20 @@ def start(
         **popen,
     )
     log.close()
+    try:
+        return _started(process, log_path)
+    except BaseException:
+        # Nobody would know of it.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=30)
+        if process.stdout is not None:
+            process.stdout.close()
+        raise
+
+
+def _started(process: subprocess.Popen[str], log_path: Path) -> Server:
+    """Return the server once it has said where it is, and answers."""
     assert process.stdout is not None
     exports: dict[str, str] = {}
     is_new = False
