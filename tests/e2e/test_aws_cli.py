@@ -20,7 +20,7 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from support.dialogue import canary, fresh
+from support.dialogue import canary, fresh, until
 from support.running import REGION
 from support.tenants import Tenant, two_accounts
 
@@ -31,7 +31,6 @@ REFUSED = 255
 """The exit code of version 1 for every error a service answers."""
 ABSENT = "there-is-no-such-secret"
 NOT_FOUND = "Secrets Manager can't find the specified secret."
-FUNCTION = f"arn:aws:lambda:{REGION}:123456789012:function:rotate-it"
 MODEL = ServiceModel(Loader().load_service_model("secretsmanager", "service-2"), "secretsmanager")
 OPERATIONS = frozenset(MODEL.operation_names)
 
@@ -151,9 +150,15 @@ def _values(cli: Cli, there: Cli) -> None:
     assert second not in log
 
 
+def _rotated(cli: Cli, name: str) -> dict[str, Any] | None:
+    described: dict[str, Any] = cli.secrets("describe-secret", "--secret-id", name)
+    return described if "LastRotatedDate" in described else None
+
+
 def _life(cli: Cli, there: Cli) -> None:
     name = fresh("cli")
-    arn = cli.secrets("create-secret", "--name", name)["ARN"]
+    value = '{"engine": "random", "password": "first"}'
+    arn = cli.secrets("create-secret", "--name", name, "--secret-string", value)["ARN"]
     assert cli.secrets("tag-resource", "--secret-id", name, "--tags", "Key=team,Value=blue") is None
     assert cli.secrets("describe-secret", "--secret-id", name)["Tags"] == [{"Key": "team", "Value": "blue"}]
     assert cli.secrets("untag-resource", "--secret-id", name, "--tag-keys", "team") is None
@@ -169,10 +174,11 @@ def _life(cli: Cli, there: Cli) -> None:
     token = str(uuid.uuid4())
     assert cli.secrets(
         "rotate-secret",
-        *("--secret-id", name, "--rotation-lambda-arn", FUNCTION, "--rotation-rules", rules),
-        *("--client-request-token", token),
+        *("--secret-id", name, "--rotation-rules", rules, "--client-request-token", token),
     ) == {"ARN": arn, "Name": name, "VersionId": token}
-    assert cli.secrets("describe-secret", "--secret-id", name)["RotationEnabled"] is True
+    rotated = until(lambda: _rotated(cli, name))
+    assert rotated["RotationEnabled"] is True
+    assert rotated["VersionIdsToStages"][token] == ["AWSCURRENT"]
     assert cli.secrets("cancel-rotate-secret", "--secret-id", name) == {"ARN": arn, "Name": name}
     assert cli.secrets("describe-secret", "--secret-id", name)["RotationEnabled"] is False
     password = cli.secrets("get-random-password", "--password-length", "20", "--exclude-punctuation")
