@@ -60,6 +60,8 @@ ADMIN: Final = "masterarn"
 """The member of a secret's JSON that names its superuser secret (section 6)."""
 _TARGET: Final = ("engine", "host", "port", "url", "ssl", "sslrootcert", "ca")
 """Where a superuser's password goes, and by what its receiver is trusted."""
+_ASKED: Final = ("dbname", "commonName", "subjectAltNames", "validDays")
+"""Where a superuser logs in who has no database of his own, and what an authority signs."""
 _FUNCTION: Final = re.compile(r"function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?")
 _ROLE: Final = re.compile(r"role/[\w+=,.@/-]{1,576}", re.ASCII)
 
@@ -267,7 +269,7 @@ def admin_use(secret_arn: str, document: SecretDocument) -> bytes | None:
     """
     if not document.get(ADMIN):
         return None
-    named = [str(document.get(field, "")) for field in (ADMIN, *_TARGET)]
+    named = [str(document.get(field, "")) for field in (ADMIN, *_TARGET, *_ASKED)]
     return hashlib.sha256("\0".join((secret_arn, *named)).encode()).digest()
 
 

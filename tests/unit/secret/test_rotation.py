@@ -285,7 +285,13 @@ def test_stored_rules_give_the_next_date(asked: dict[str, Any], expected: dt.dat
 TARGET = {"masterarn": "arn:admin", "engine": "postgres", "host": "db", "username": "app", "password": "x"}
 
 
-@pytest.mark.parametrize("field", ["masterarn", "engine", "host", "port", "url", "ssl", "sslrootcert", "ca"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "masterarn", "engine", "host", "port", "url", "ssl", "sslrootcert", "ca",
+        "dbname", "commonName", "subjectAltNames", "validDays",
+    ],
+)  # fmt: skip
 def test_a_superuser_secret_is_approved_for_one_target_and_for_whom_it_trusts(field: str) -> None:
     approved = admin_use("arn:app", SecretDocument(TARGET))
     assert approved is not None

@@ -15,6 +15,7 @@ from strongroom.function.references import parse_function_ref
 from strongroom.names import AWSCURRENT, VersionId
 from strongroom.operations.call import AuthorizedCall, Call, Operation, ResourcePolicy, Target, Unit
 from strongroom.operations.datakeys import open_value
+from strongroom.operations.lambda_.standing import stored_function
 from strongroom.operations.secretsmanager.messages import NO_TOKEN, TOKEN_LENGTH, token_in_use
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.resolution import one_secret, present, secret_target, writable
@@ -145,11 +146,14 @@ def _invocation(call: Call, unit: ReadUnit, function_arn: str) -> Target:
     if ref is None:
         return Target(action=_INVOKE, resource=function_arn, owner_account=call.account_id)
     policy = unit.find(FUNCTION_POLICIES, ref.arn, ref.version_or_alias)
+    function = stored_function(unit, ref)
+    tags: Mapping[str, str] = {} if function is None else function.tags
     return Target(
         action=_INVOKE,
         resource=function_arn,
         owner_account=ref.account_id,
         resource_policies=() if policy is None else (ResourcePolicy(policy.document),),
+        context={f"aws:ResourceTag/{key}": value for key, value in tags.items()},
     )
 
 
@@ -166,8 +170,9 @@ ROTATE_SECRET = Operation(
         "AWSServiceRoleForSecretsManagerRotation, which RotateSecret makes when it is first needed; key "
         "policies, resource policies and what is attached to the role hold for it. A template name of AWS's "
         "in RotationLambdaARN stands for such a rotator unless there is a function of that name.",
-        "With `masterarn` in the value the caller needs secretsmanager:GetSecretValue on that secret. When "
-        "it or the target is changed later, rotations fail until RotateSecret is called again.",
+        "With `masterarn` in the value the caller needs secretsmanager:GetSecretValue on that secret, and "
+        "kms:Decrypt where its key asks for that. When it, the target, or what a certificate is to say is "
+        "changed later, rotations fail until RotateSecret is called again.",
         "A ClientRequestToken of a version that exists already is ResourceExistsException, unless it is that "
         "of an earlier RotateSecret, which is answered as then and changes nothing.",
         "A failed rotation is attempted again after 5, 30, 120 and 600 seconds, as long as its window is "

@@ -77,6 +77,7 @@ class Choice:
         Raises:
             AccessDeniedException: there is no such function, or Secrets Manager may not invoke it; or the
                 caller may not read the superuser secret, which the rotation is going to use.
+            DecryptionFailure, InvalidRequestException: the caller cannot read it (`open_value`).
         """
         way = way_of(self._unit, self._call.resources, replace(self._secret, rotation=rotation))
         if isinstance(way, ByFunction):
@@ -100,9 +101,14 @@ class Choice:
         admin = None if document is None else document.get(ADMIN)
         if document is None or not isinstance(admin, str) or not admin:
             return None
-        # SECURITY: whoever may rotate a secret must not thereby use a superuser secret he may not read.
+        # SECURITY: whoever may rotate a secret must not thereby use a superuser secret he may not read; and
+        # reading it takes its key, too.
         target = secret_target(self._call, self._unit, admin, _GET)
         authorize(self._call, self._unit, (target,))
+        found: Secret | None = target.record
+        version = None if found is None else self._unit.version(found.arn, found.labels.get(AWSCURRENT, ""))
+        if found is not None and version is not None:
+            open_value(self._call, self._unit, version, region=found.region, account_id=found.account_id)
         return admin_use(self._secret.arn, document)
 
     def _read(self) -> SecretDocument | None:

@@ -41,12 +41,17 @@ __all__ = [
     "verify_label_may_go",
     "verify_none_running",
     "verify_rotation_token",
+    "verify_version_may_come",
 ]
 
 # Ours.
 STEP_UNDER_WAY: Final = (
     "You can't remove the staging label AWSPENDING while a step of the rotation is being done. Call "
     "CancelRotateSecret, and try again in a moment."
+)
+NOT_NOW: Final = (
+    "You can't put another version in the place of the one that is being rotated to while a step of the "
+    "rotation is being done. Try again in a moment."
 )
 WRONG_TOKEN: Final = "The RotationToken is not that of a rotation of this secret that is under way."
 
@@ -145,6 +150,26 @@ def verify_label_may_go(
     run = None if duty is None or not in_flight(duty, now) else duty.run
     if run is not None and run.version_id not in (after.get(AWSPENDING), after.get(AWSCURRENT)):
         raise InvalidRequestException(STEP_UNDER_WAY)
+
+
+def verify_version_may_come(
+    unit: ReadUnit, secret: Secret, after: Mapping[StagingLabel, VersionId], now: dt.datetime
+) -> None:
+    """Pass unless a new version would take the last label off the one whose credential a step is giving the
+    target, or trying there, at this moment.
+
+    SECURITY: as `verify_label_may_go`. Before, in createSecret, the target does not have it yet: there a
+    rotation is abandoned, as in AWS.
+
+    Raises:
+        InvalidRequestException: it would.
+    """
+    duty = duty_of(unit, secret.arn)
+    run = None if duty is None or not in_flight(duty, now) else duty.run
+    if run is None or run.test_only or run.step is Step.CREATE:
+        return
+    if run.version_id not in after.values():
+        raise InvalidRequestException(NOT_NOW)
 
 
 def known_token(unit: ReadUnit, secret: Secret, token: str) -> bool:

@@ -50,7 +50,11 @@ from strongroom.operations.secretsmanager.resolution import (
     secret_target,
     writable,
 )
-from strongroom.operations.secretsmanager.rotation_runs import follow_change, verify_rotation_token
+from strongroom.operations.secretsmanager.rotation_runs import (
+    follow_change,
+    verify_rotation_token,
+    verify_version_may_come,
+)
 from strongroom.operations.secretsmanager.tags import request_tag_context
 from strongroom.ports import ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at, is_marked
@@ -68,6 +72,11 @@ _CREATE: Final = "secretsmanager:CreateSecret"
 _PUT: Final = "secretsmanager:PutSecretValue"
 _UPDATE: Final = "secretsmanager:UpdateSecret"
 _BOTH_KEY_ACTIONS: Final = ("kms:GenerateDataKey", "kms:Decrypt")
+_NOT_WHILE_SET: Final = (
+    "While setSecret, testSecret or finishSecret of a rotation is being done, a value that would take the "
+    "last label off the version being rotated to is InvalidRequestException: the target may get that "
+    "version's password at that moment."
+)
 
 
 def sent_token(request: Mapping[str, Any]) -> VersionId:
@@ -301,6 +310,8 @@ def _with_version(
 ) -> Secret:
     """Save the version and return the secret with its labels moved; the secret itself is not saved yet."""
     labels = after_new_version(secret.labels, version_id, stages)
+    if secret.rotation is not None:
+        verify_version_may_come(unit, secret, labels, call.received_at)
     note_labels(call, secret.labels, labels)
     unit.save_version(sealed_version(call, unit, secret, version_id, value, key_actions))
     rotation = secret.rotation
@@ -472,6 +483,7 @@ PUT_SECRET_VALUE = Operation(
         "The limit of 65,536 counts the bytes of SecretString in UTF-8.",
         "A RotationToken that was not given out for the version being made is InvalidRequestException, with "
         "a text of our own; without one the call is as any other.",
+        _NOT_WHILE_SET,
         "The text of EncryptionFailure is the API model's description of it; that for more than 20 staging "
         "labels is ours.",
     ),
@@ -485,6 +497,7 @@ UPDATE_SECRET = Operation(
     read_only=False,
     deviations=(
         "An update that changes nothing succeeds and leaves LastChangedDate alone.",
+        _NOT_WHILE_SET,
         "A changed KmsKeyId needs the old key to be usable for the versions that are encrypted anew.",
     ),
 )

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from strongroom.errors import (
     AccessDeniedException,
@@ -19,8 +20,9 @@ from strongroom.names import AWSCURRENT, AWSPENDING, Arn
 from strongroom.operations.call import Operation
 from strongroom.operations.secretsmanager.replication import REPLICATE_SECRET_TO_REGIONS
 from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, ROTATE_SECRET
+from strongroom.ports import FUNCTIONS, account_region
 from strongroom.secret.records import Rotation, RotationRules
-from support.key_room import NOON, allow, deny
+from support.key_room import ACCOUNT, NOON, REGION, allow, deny
 from support.replica_room import PARIS, version_id
 from support.rotation_room import RotationRoom
 
@@ -257,6 +259,21 @@ def test_the_caller_needs_to_invoke_the_function_named_or_stored(room: RotationR
     carl = room.user("carl", invoke)
     message = refused(room, AccessDeniedException, ROTATE_SECRET, stored, principal=carl)
     assert "is not authorized to perform: secretsmanager:RotateSecret on resource: " in message
+
+
+def test_tags_of_the_function_decide_whether_a_caller_may_have_it_invoked(room: RotationRoom) -> None:
+    room.add_secret()
+    function = room.unit.find(FUNCTIONS, account_region(ACCOUNT, REGION), "rotate")
+    assert function is not None
+    room.unit.save(FUNCTIONS, replace(function, tags={"stage": "prod"}))
+    tagged = {"StringEquals": {"aws:ResourceTag/stage": "prod"}}
+    ann = room.user("ann", allow("*"), deny("lambda:InvokeFunction", Condition=tagged))
+    message = refused(room, AccessDeniedException, ROTATE_SECRET, FIRST, principal=ann)
+    assert message.endswith(
+        f"lambda:InvokeFunction on resource: {FUNCTION} with an explicit deny in an identity-based policy"
+    )
+    room.unit.save(FUNCTIONS, function)
+    assert room.run(ROTATE_SECRET, FIRST, principal=ann)["VersionId"] == TOKEN
 
 
 def test_a_function_of_another_account_has_to_let_the_caller_in(room: RotationRoom) -> None:

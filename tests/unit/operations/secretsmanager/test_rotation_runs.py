@@ -25,12 +25,12 @@ from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, 
 from strongroom.operations.secretsmanager.rotation_records import HISTORY_KEPT
 from strongroom.operations.secretsmanager.rotation_work import LEASE
 from strongroom.operations.secretsmanager.tags import TAG_RESOURCE
-from strongroom.operations.secretsmanager.values import PUT_SECRET_VALUE
+from strongroom.operations.secretsmanager.values import PUT_SECRET_VALUE, UPDATE_SECRET
 from strongroom.operations.secretsmanager.versions import UPDATE_SECRET_VERSION_STAGE
 from strongroom.ports import ROLES, SECRET_POLICIES
 from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.secret.runs import Outcome, Step
-from support.key_room import ACCOUNT, NOON, allow
+from support.key_room import ACCOUNT, NOON, allow, deny
 from support.replica_room import PARIS, version_id
 from support.rotation_room import FUNCTION, RotationRoom
 
@@ -180,6 +180,18 @@ def test_who_may_not_read_the_superuser_secret_may_not_have_it_used(room: Rotati
         f"User: {ann.arn} is not authorized to perform: secretsmanager:GetSecretValue on resource: {admin.arn} "
         "because no identity-based policy allows the secretsmanager:GetSecretValue action"
     )
+
+
+def test_who_may_not_decrypt_the_superuser_secret_may_not_have_it_used(room: RotationRoom) -> None:
+    key = room.add_key()
+    value = json.dumps({"username": "admin", "password": "root"})
+    admin = room.add_secret("admin", [value], kms_key_id=key.arn)
+    room.add_rotated(masterarn=admin.arn)
+    ann = room.user("ann", allow("secretsmanager:*"), deny("kms:Decrypt", resource=key.arn))
+    assert refused(room, AccessDeniedException, ROTATE_SECRET, ROTATE, principal=ann) == (
+        "Access to KMS is not allowed"
+    )
+    room.run(ROTATE_SECRET, ROTATE)
 
 
 @pytest.mark.parametrize("changed", [{"masterarn": "other"}, {"host": "evil.example"}, {"port": 1}])
@@ -415,6 +427,47 @@ def test_a_value_written_by_hand_abandons_the_rotation(room: RotationRoom) -> No
     duty = room.duty(secret.arn)
     assert duty is not None
     assert duty.run is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "more"),
+    [
+        (PUT_SECRET_VALUE, {}),
+        (
+            PUT_SECRET_VALUE,
+            {"VersionStages": ["AWSPENDING"]},
+        ),
+        (UPDATE_SECRET, {}),
+    ],
+)
+def test_a_value_written_by_hand_waits_while_the_target_is_given_the_new_one(
+    room: RotationRoom, operation: Operation, more: Mapping[str, Any]
+) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    task = room.take(secret.arn)
+    assert task is not None
+    value = json.dumps({**room.document(secret.arn), "note": "as before, with a note"})
+    by_hand = {"SecretId": "db", "ClientRequestToken": LATER_TOKEN, "SecretString": value, **more}
+    told: list[str] = []
+
+    def meanwhile(step: str, material: Any) -> None:
+        if step != "create":
+            told.append(refused(room, InvalidRequestException, operation, by_hand))
+
+    room.rotator.before = meanwhile
+    while task is not None:
+        task = room.do(task)
+        if task is not None and task.step is Step.FINISH:
+            room.rotator.before = lambda step, material: None
+    assert told == 2 * [
+        "You can't put another version in the place of the one that is being rotated to while a step of the "
+        "rotation is being done. Try again in a moment."
+    ]
+    assert room.labels(secret.arn) == {AWSCURRENT: TOKEN, AWSPREVIOUS: version_id(1)}
+    assert room.target.takes(room.document(secret.arn))
+    room.run(operation, by_hand)
+    assert LATER_TOKEN in room.labels(secret.arn).values()
 
 
 def test_cancelling_lets_the_step_under_way_be_the_last(room: RotationRoom) -> None:
