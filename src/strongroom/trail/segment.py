@@ -123,8 +123,11 @@ class SegmentTrail:
             try:
                 if self._size >= self._max_bytes:
                     self._new_file()
-                with self._unseen(len(lines) > 1):
-                    self._write(b"".join(lines))
+                if len(lines) == 1:
+                    self._write(lines[0])
+                else:
+                    with self._unseen():
+                        self._write(b"".join(lines))
                 if self._sync_every_record:
                     self._flush(self._descriptor)
             except OSError as error:
@@ -234,11 +237,8 @@ class SegmentTrail:
         self._size += written
 
     @contextmanager
-    def _unseen(self, several: bool) -> Iterator[None]:
-        """Readers wait meanwhile (`following.whole_lines`): a part of several records may be taken away."""
-        if not several:
-            yield
-            return
+    def _unseen(self) -> Iterator[None]:
+        """Readers wait meanwhile (`following.undisturbed`): a part of several records may be taken away."""
         deadline = time.monotonic() + READER_SECONDS
         while True:
             try:
