@@ -137,6 +137,8 @@ def test_interrupted_anywhere_a_rotation_ends_right_and_the_target_stays_open(
     met: Counter[str] = Counter()
     looks, gap = calm.looks, calm.longest_gap
     for point, harm in order[:ROUNDS]:
+        if harm == "a worker killed":
+            scene.await_old_workers()
         try:
             ended = rotate(scene, prepared(), strategy, point, lambda harm=harm: HARMS[harm](scene))
         except BaseException as error:

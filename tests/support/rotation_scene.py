@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -34,7 +35,7 @@ from support.running import Server
 from support.watching import Value, Watch
 
 END_SECONDS = 60
-ACCOUNT = "123456789012"
+LOOP_SECONDS = 6
 
 
 class Target(Protocol):
@@ -62,6 +63,7 @@ class Scene:
     down: threading.Event = field(default_factory=threading.Event)
     refusing: threading.Event = field(default_factory=threading.Event)
     _failures: int = 0
+    _worker_killed: float = float("-inf")
 
     @property
     def server(self) -> Server:
@@ -103,7 +105,13 @@ class Scene:
 
     def kill_worker(self) -> Fate:
         self._kill("api")
+        self._worker_killed = time.monotonic()
         return Fate.ON
+
+    def await_old_workers(self) -> None:
+        """Return when a worker may be killed: one that ends soon after it began ends the server (a crash loop, to
+        the web server)."""
+        wait_for(lambda: time.monotonic() > self._worker_killed + LOOP_SECONDS)
 
     def kill_function(self) -> Fate:
         """All processes of sandboxes are killed at once."""
