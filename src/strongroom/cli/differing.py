@@ -18,7 +18,8 @@ import orjson
 import typer
 
 from strongroom.cli.exits import Exit
-from strongroom.cli.reaching import opened, printable
+from strongroom.cli.lines import printable
+from strongroom.cli.reaching import opened
 from strongroom.names import AccountId, Region
 from strongroom.operations.call import Resources
 from strongroom.operations.changed import ChangedUnit

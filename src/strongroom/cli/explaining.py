@@ -9,6 +9,7 @@ from typing import Any, Final
 import typer
 
 from strongroom.cli.exits import Exit
+from strongroom.cli.lines import printable
 from strongroom.cli.rooms import verified_root_key
 from strongroom.operations.authorization_messages import encoded_message
 from strongroom.operations.strongroom.views import concerns, shown
@@ -27,7 +28,7 @@ def explain_request(data_dir: Path, request_id: str, *, as_json: bool) -> Exit:
         typer.echo(json.dumps({"request_id": request_id, "decisions": found}))
     else:
         for record in found:
-            typer.echo("\n".join(_lines(record)))
+            typer.echo("\n".join(map(printable, _lines(record))))
     if not found:
         typer.echo(NOT_ON_RECORD.format(request_id), err=True)
     return Exit.DONE if found else Exit.FAILED

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import typer
 
 from strongroom.cli.exits import Exit
+from strongroom.cli.lines import printable
 from strongroom.names import AccountId, Region
 from strongroom.operations.call import Call, Resources
 from strongroom.operations.catalog import CATALOG
@@ -26,7 +27,7 @@ from strongroom.store.regions import regions_in_use
 from strongroom.store.room import DATABASE, Room
 from strongroom.store.sqlite import SqliteStore
 
-__all__ = ["ACTION", "known_action", "opened", "print_who_can", "printable"]
+__all__ = ["ACTION", "known_action", "opened", "print_who_can"]
 
 ACTION: Final = re.compile(r"[A-Za-z0-9-]{1,64}:[A-Za-z0-9]{1,128}")
 _ORDER: Final = (Verdict.ALWAYS, Verdict.IF, Verdict.NEVER)
@@ -36,14 +37,6 @@ def known_action(text: str) -> str | None:
     """Return an action as documented, whatever its case; None: no operation asks for it."""
     actions = {each.action for service in CATALOG.values() for each in service.operations.values()}
     return {each.lower(): each for each in actions}.get(text.lower())
-
-
-def printable(line: str) -> str:
-    """Return a line without what a terminal might take for a command.
-
-    SECURITY: policies and names are written by whoever may write them, of any account.
-    """
-    return "".join(char if char.isprintable() else "\ufffd" for char in line)
 
 
 @contextmanager

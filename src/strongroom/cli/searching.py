@@ -13,6 +13,7 @@ import orjson
 import typer
 
 from strongroom.audit.lookup import EventAttribute, EventEntry, short_name
+from strongroom.cli.lines import printable
 from strongroom.server.world import SystemClock
 from strongroom.store.errors import RoomError
 from strongroom.store.room import verify_format
@@ -120,7 +121,7 @@ def _row(entry: EventEntry, event: bytes) -> tuple[str, ...]:
         entry.region,
     )
     # SECURITY: callers choose some of these texts, which must not write to the terminal.
-    return tuple("".join(each if each.isprintable() else "\ufffd" for each in str(cell)) for cell in cells)
+    return tuple(printable(str(cell)) for cell in cells)
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:

@@ -64,3 +64,9 @@ def test_a_refusal_no_policy_made_says_why(tmp_path: Path) -> None:
 def test_all_of_it_is_there_for_programs(tmp_path: Path) -> None:
     result = explained(tmp_path, "--json", note="x")
     assert json.loads(result.stdout) == {"request_id": REQUEST_ID, "decisions": [{**RECORD, "note": "x"}]}
+
+
+def test_what_others_wrote_is_no_command_to_the_terminal(tmp_path: Path) -> None:
+    result = explained(tmp_path, message="no\x1b[2J", note="gone\nyes")
+    assert "TagResource: no\ufffd[2J" in result.stdout
+    assert "  gone\ufffdyes" in result.stdout
