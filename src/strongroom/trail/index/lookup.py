@@ -58,6 +58,14 @@ class _Opened:
     connection: sqlite3.Connection
     times: Span | None
     """Of a packed one, when its records are from; None: that changes."""
+    inode: int
+
+    def is_gone(self) -> bool:
+        """True when the file is another one by now: an index that was made again has the same names."""
+        try:
+            return self.shard.path.stat().st_ino != self.inode
+        except FileNotFoundError:
+            return True
 
     def may_have(self, span: Span) -> bool:
         return self.times is None or (self.times.start <= span.end and self.times.end >= span.start)
@@ -173,13 +181,13 @@ class IndexReader:
         for attempt in range(3):
             shards, _ = find_shards(self._directory)
             present = {shard.path for shard in shards}
-            for path in self._open.keys() - present:
+            for path in [path for path, each in self._open.items() if path not in present or each.is_gone()]:
                 self._open.pop(path).connection.close()
             try:
                 for shard in shards:
                     if shard.path not in self._open:
                         self._open[shard.path] = _opened(shard)
-            except sqlite3.OperationalError:
+            except (sqlite3.OperationalError, FileNotFoundError):
                 if attempt == 2 or shard.path.exists():
                     raise
                 continue
@@ -246,6 +254,8 @@ def _found(waiting: tuple[tuple[int, int, int, int], EventEntry, bytes]) -> Foun
 
 
 def _opened(shard: Shard) -> _Opened:
+    # Asked before: a file that takes its place in between is met by the next look.
+    inode = shard.path.stat().st_ino
     connection = connect(shard)
     try:
         # Also tells whether it is one at all.
@@ -253,4 +263,4 @@ def _opened(shard: Shard) -> _Opened:
     except sqlite3.Error:
         connection.close()
         raise
-    return _Opened(shard, connection, Span(*summary) if shard.packed and summary else None)
+    return _Opened(shard, connection, Span(*summary) if shard.packed and summary else None, inode)

@@ -337,6 +337,22 @@ def test_an_index_that_cannot_be_read_is_said_to_be_unavailable(house: House) ->
         house.pages()
 
 
+@pytest.mark.parametrize("how", ["by itself", "after somebody deleted it"])
+def test_who_asks_sees_an_index_that_was_made_again(house: House, how: str) -> None:
+    house.take(30)
+    assert house.pages() != []
+    if how == "by itself":
+        house.index.reset()
+    else:
+        house.index.close()
+        shutil.rmtree(house.directory)
+        house.index = house.open()
+    assert house.index.positions() == {}
+    house.writer = Writer(2)
+    house.take(30)
+    assert sorted(house.pages()) == sorted(search(house.writer.written, ACCOUNT, REGION))
+
+
 def test_of_two_processes_one_writes_and_the_other_waits_its_turn(house: House) -> None:
     house.take(10)
     other = house.open()
