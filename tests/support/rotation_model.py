@@ -29,7 +29,7 @@ from strongroom.secret.steps import (
 )
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-FIRST, BY_HAND = VersionId("first"), VersionId("by-hand")
+FIRST, BY_HAND, PENDING_BY_HAND = VersionId("first"), VersionId("by-hand"), VersionId("pending-by-hand")
 ADMIN = "admin"
 Login = tuple[str, str]
 
@@ -225,9 +225,13 @@ def _others(world: World) -> Iterator[World]:
     if not world.by_others:
         return
     less = replace(world, by_others=world.by_others - 1)
-    if BY_HAND not in dict(world.values):
-        yield _put_by_hand(less)
     pending, in_flight = world.label(AWSPENDING), world.reading is not None
+    if world.reading is None or world.reading.step is Step.CREATE:
+        # `rotation_runs.verify_version_may_come` refuses both while the target may get the new password.
+        if BY_HAND not in dict(world.values):
+            yield _put_by_hand(less)
+        if PENDING_BY_HAND not in dict(world.values):
+            yield _pending_by_hand(less)
     if pending is not None and pending != world.label(AWSCURRENT) and not in_flight:
         # `rotation_runs.verify_label_may_go` refuses it as long as a step is being done.
         yield _given_up(less)
@@ -246,6 +250,15 @@ def _put_by_hand(world: World) -> World:
     labels = after_new_version(world.label_map(), BY_HAND, None)
     changed = replace(world, values=(*world.values, (BY_HAND, login))).with_login(login)
     return _followed(replace(changed.with_labels(dict(labels)), told="put by hand"))
+
+
+def _pending_by_hand(world: World) -> World:
+    """A person writes another value under AWSPENDING, and sets the old password again."""
+    current = dict(world.values)[world.label(AWSCURRENT) or ""]
+    labels = after_new_version(world.label_map(), PENDING_BY_HAND, [AWSPENDING])
+    values = (*world.values, (PENDING_BY_HAND, (current[0], "pw-pending-by-hand")))
+    changed = replace(world, values=values).with_login(current).with_labels(dict(labels))
+    return _followed(replace(changed, told="AWSPENDING is put elsewhere"))
 
 
 def _given_up(world: World) -> World:
