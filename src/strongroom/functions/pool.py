@@ -164,27 +164,43 @@ class Pool:
         """Return a warm sandbox of the function's, or a spare; None: a place for a new one is taken."""
         ends_at = time.monotonic() + self._limits.wait_seconds
         while True:
-            victim = None
             with self._changed:
                 self._called_at = time.monotonic()
                 if self._closed:
                     raise Busy
-                for key, (of, sandbox) in reversed(self._idle.items()):
-                    if of == fingerprint and self._young(sandbox, timeout_seconds):
-                        del self._idle[key]
-                        return _Warm(sandbox)
-                if self._spares:
+                gone = self._without_dead()
+                warm = self._warm(fingerprint, timeout_seconds)
+                if not gone and warm is not None:
+                    return _Warm(self._idle.pop(warm)[1])
+                if not gone and self._spares:
                     return self._spares.pop()
-                if self._places_taken < self._limits.sandboxes:
+                if not gone and self._places_taken < self._limits.sandboxes:
                     self._places_taken += 1
                     return None
-                if self._idle:
+                if not gone and self._idle:
                     # The one that has waited longest gives way.
-                    victim = self._idle.popitem(last=False)[1][1]
-                elif not self._changed.wait(ends_at - time.monotonic()):
+                    gone = [self._idle.popitem(last=False)[1][1]]
+                if not gone and not self._changed.wait(ends_at - time.monotonic()):
                     raise Busy
-            if victim is not None:
-                self.discard(victim)
+            for sandbox in gone:
+                self.discard(sandbox)
+
+    def _warm(self, fingerprint: str, timeout_seconds: float) -> int | None:
+        """Return the key of the sandbox that was used last of those that may be used again."""
+        fitting = (
+            key
+            for key, (of, sandbox) in reversed(self._idle.items())
+            if of == fingerprint and self._young(sandbox, timeout_seconds)
+        )
+        return next(fitting, None)
+
+    def _without_dead(self) -> list[Sandbox]:
+        """Return those that have ended while they waited, which wait no more."""
+        dead = [key for key, (_, sandbox) in self._idle.items() if not sandbox.alive()]
+        ended = [self._idle.pop(key)[1] for key in dead]
+        ended += [sandbox for sandbox in self._spares if not sandbox.alive()]
+        self._spares = [sandbox for sandbox in self._spares if sandbox.alive()]
+        return ended
 
     def _take_place(self) -> None:
         """There is place for one more sandbox, and it is taken. Raises Busy when there is none in time."""

@@ -176,6 +176,10 @@ class Sandbox:
         self._signal(signal.SIGSTOP)
         return True
 
+    def alive(self) -> bool:
+        """Say whether it has not ended by itself: the machine may have run out of memory."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """It is told to end, whatever it does; any thread may say so. Whoever uses it sees it exit."""
         if self._level is not Level.JAIL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,10 +15,12 @@ import pytest
 from strongroom.functions.confinement import Level
 from strongroom.functions.inside.landlock import version
 from strongroom.functions.limits import Limits
+from strongroom.functions.processes import users_processes
 from strongroom.functions.runner import SandboxRunner
 from strongroom.secret.document import FaultKind, RotationFault
 from support.function_room import (
     FUNCTION_ARN,
+    LIMITS,
     RememberingLog,
     an_invocation,
     command_lines,
@@ -140,6 +143,31 @@ def handler(event, context):
         assert [line for line in command_lines() if str(tmp_path) in line] == []
     finally:
         runner.close()
+
+
+@pytest.mark.parametrize("spares", [0, 1], ids=["warm", "spare"])
+def test_a_sandbox_that_was_killed_while_it_waited_is_not_used(
+    tmp_path: Path, level: Level, spares: int
+) -> None:
+    """By the kernel, say, which had no more memory."""
+    if os.geteuid() != 0:
+        pytest.skip("the processes of a sandbox are found by its user here, which it has for root only")
+    runner, log = runners(tmp_path, spares=spares, first_user=LIMITS.first_user, users=LIMITS.users)
+
+    def waiting() -> list[int]:
+        users = range(LIMITS.first_user, LIMITS.first_user + LIMITS.users)
+        return [pid for user in users for pid in users_processes(user)]
+
+    try:
+        count(runner)
+        eventually(lambda: len(waiting()) == 1 + spares)
+        for pid in waiting():
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: waiting() == [])
+        assert count(runner) == 1
+    finally:
+        runner.close()
+    assert log.errors() == []
 
 
 def test_a_sandbox_that_is_too_old_is_not_used_again(tmp_path: Path, level: Level) -> None:
