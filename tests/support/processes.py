@@ -31,4 +31,5 @@ def _writes(process: Path, role: str) -> bool:
         opened = [os.readlink(each) for each in (process / "fd").iterdir()]
     except OSError:
         return False
-    return any(f"/segments/{role}/" in each for each in opened)
+    # Who writes a slot holds its lock; others open its segments to read them.
+    return any(each.endswith(f"/segments/{role}/lock") for each in opened)
