@@ -10,7 +10,7 @@ import datetime as dt
 import gzip
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -161,16 +161,15 @@ class LogDelivery:
         self._put(name, gzip.compress(content, 6, mtime=0))
         return LogFile(name=name, hash=digest.hexdigest(), oldest=min(times), newest=max(times))
 
-    def _place(self, event: _Event, *places: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    def _place(self, event: _Event, *places: Collection[tuple[str, str]]) -> tuple[str, str] | None:
         """Return under which account and region a record is filed; None: under none, nobody's. `places` are
         those there are."""
         account, region = event.recipientAccountId or "", event.awsRegion or ""
-        known = {place for each in places for place in each if place[0] == account}
-        if (account, region) in known:
+        if any((account, region) in each for each in places):
             return account, region
         if self._store.read(lambda unit: unit.find(ACCOUNTS, "", account)) is None:
             return None
-        regions = sorted(region for _, region in known)
+        regions = sorted({place[1] for each in places for place in each if place[0] == account})
         if len(regions) >= MAX_REGIONS or not is_region(region):
             region = regions[0] if regions else "us-east-1"
         return account, region
