@@ -87,12 +87,18 @@ def _lines(consumer: Consumer, found: Consumers) -> list[str]:
     last = consumer.last
     lines = [f"  {consumer.principal}: {_WORDS[consumer.standing]}"]
     lines += [
-        f"    {_version(each, found)}: {each.times} times, {each.first_at} to {each.last_at}"
+        f"    {_version(each, found)}: {_times(each)}"
         for each in consumer.readings
     ]
     session = f" as session {last.session}" if last.session else ""
     lines.append(f"    last from {last.source}{session}, {last.client or 'no user agent'}")
     return lines
+
+
+def _times(reading: Reading) -> str:
+    if reading.times == 1:
+        return f"once, {reading.last_at}"
+    return f"{reading.times} times, {reading.first_at} to {reading.last_at}"
 
 
 def _version(reading: Reading, found: Consumers) -> str:
