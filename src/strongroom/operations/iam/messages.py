@@ -15,6 +15,8 @@ FEDERATED_MALFORMED: Final = "Federated principals must be valid domain names or
 USER_NAME_REQUIRED: Final = "Must specify userName when calling with non-User credentials"
 # Not established; ours.
 INVALID_MARKER: Final = "Invalid Marker."
+PATH_OF_SERVICES: Final = "Roles below the path /aws-service-role/ are made by the services they belong to."
+"""Ours."""
 STATUS_NOT_SETTABLE: Final = "The status of an access key can be set to Active or Inactive only."
 SIGNIN_SET_AND_RESET: Final = "MaxSigninSessionDuration cannot be set and reset at once."
 
@@ -80,3 +82,10 @@ def no_boundary_arn(arn: str) -> str:
 def no_such_boundary(arn: str) -> str:
     """Recorded (LS-iam)."""
     return f"Scope ARN: {arn} does not exist or is not attachable."
+
+
+def protected_role(name: str) -> str:
+    """Published reports of the live service."""
+    return (
+        f"Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
+    )

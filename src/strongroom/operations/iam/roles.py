@@ -7,7 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from strongroom.errors import DeleteConflictException, EntityAlreadyExistsException, InvalidInputException
+from strongroom.errors import (
+    DeleteConflictException,
+    EntityAlreadyExistsException,
+    InvalidInputException,
+    UnmodifiableEntityException,
+)
 from strongroom.identity import ids
 from strongroom.identity.naming import ROOT_PATH, verify_name
 from strongroom.identity.records import Role
@@ -28,6 +33,9 @@ from strongroom.operations.iam.tagging import OWN_TEXTS, tag_context, tag_entrie
 from strongroom.operations.iam.trust_policies import accepted_trust_policy, shown_trust_policy
 from strongroom.ports import ROLES, ReadUnit, WriteUnit
 
+SERVICES_PATH: Final = "/aws-service-role/"
+"""SECURITY: roles below it are the service's, which finds its own by path and name: nobody else makes one
+there, or says who may assume it."""
 _IGNORES_CASE: Final = ignores_case(ROLE)
 _SHOWN_TRUST: Final = (
     "The trust policy comes back character for character as it was written, unless a user it names was "
@@ -51,13 +59,16 @@ def create_role(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any
     Raises:
         MalformedPolicyDocumentException: AssumeRolePolicyDocument is not a trust policy, or names a
             principal that does not exist.
-        InvalidInputException: the tags are not as they must be, or PermissionsBoundary is no policy's ARN.
+        InvalidInputException: the tags are not as they must be, PermissionsBoundary is no policy's ARN, or
+            the path is kept for roles of services.
         LimitExceededException: the trust policy is longer than 2,048 characters, white space not counted.
         NoSuchEntityException: there is no such policy to be the boundary.
         EntityAlreadyExistsException: the name is taken, in whatever case.
     """
     call, request = authorized.call, authorized.request
     name, path = request["RoleName"], request.get("Path", ROOT_PATH)
+    if path.startswith(SERVICES_PATH):
+        raise InvalidInputException(messages.PATH_OF_SERVICES)
     tags = with_tags({}, request.get("Tags") or (), "Role")
     trust = accepted_trust_policy(unit, call.account_id, request["AssumeRolePolicyDocument"])
     if find_entity(unit, call, ROLE, name) is not None:
@@ -155,11 +166,14 @@ def update_assume_role_policy(authorized: AuthorizedCall, unit: WriteUnit) -> No
 
     Raises:
         NoSuchEntityException: no such role.
+        UnmodifiableEntityException: it is a service's own.
         MalformedPolicyDocumentException: not a trust policy, or it names a principal that does not exist.
         LimitExceededException: it is longer than 2,048 characters, white space not counted.
     """
     call = authorized.call
     role = present_entity(ROLE, call, authorized.target)
+    if role.path.startswith(SERVICES_PATH):
+        raise UnmodifiableEntityException(messages.protected_role(role.role_name))
     trust = accepted_trust_policy(unit, role.account_id, call.request["PolicyDocument"])
     changed = msgspec.structs.replace(role, trust_policy=trust.pinned, written_trust_policy=trust.written)
     unit.save(ROLES, changed)
@@ -224,7 +238,12 @@ CREATE_ROLE = Operation(
     targets=_create_targets,
     handle=create_role,
     read_only=False,
-    deviations=(*trust_policies.DEVIATIONS, OWN_TEXTS, "There is no quota of roles for an account."),
+    deviations=(
+        *trust_policies.DEVIATIONS,
+        OWN_TEXTS,
+        "There is no quota of roles for an account.",
+        "The text refusing a path below /aws-service-role/ is ours.",
+    ),
 )
 GET_ROLE = Operation(
     name="GetRole",

@@ -19,10 +19,12 @@ from strongroom.errors import (
     MalformedPolicyDocumentException,
     NoSuchEntityException,
     ServiceError,
+    UnmodifiableEntityException,
     ValidationException,
 )
 from strongroom.identity.records import OidcProvider, Role
 from strongroom.names import AccountId, oidc_provider_arn
+from strongroom.operations import rotation_role
 from strongroom.operations.iam import managed_policies, role_policies, roles, users
 from strongroom.ports import OIDC_PROVIDERS, ROLES
 from support.identity_room import REQUEST_ID, IdentityRoom, service
@@ -167,6 +169,12 @@ def test_a_name_taken_in_any_case_is_refused(room: IdentityRoom) -> None:
             id="boundary that does not exist",
         ),
         pytest.param(
+            {"Path": "/aws-service-role/rotation.secretsmanager.amazonaws.com/"},
+            InvalidInputException,
+            "Roles below the path /aws-service-role/ are made by the services they belong to.",
+            id="path of services",
+        ),
+        pytest.param(
             {"RoleName": "depl\u043ey"},
             ValidationException,
             "The specified value for roleName is invalid. "
@@ -227,6 +235,17 @@ def test_creating_is_decided_by_path_name_tags_and_boundary(room: IdentityRoom) 
 
 
 # Trust policies
+
+
+def test_nobody_says_who_may_assume_a_services_own_role(room: IdentityRoom) -> None:
+    role = rotation_role.kept_role(room.unit, ACCOUNT, NOON, room.resources.entropy)
+    assert role is not None
+    request = {"RoleName": role.role_name, "PolicyDocument": trusting({"AWS": ACCOUNT})}
+    message = room.refused(UnmodifiableEntityException, roles.UPDATE_ASSUME_ROLE_POLICY, request)
+    assert message == (
+        "Cannot perform the operation on the protected role 'AWSServiceRoleForSecretsManagerRotation' - this "
+        "role is only modifiable by AWS"
+    )
 
 
 @pytest.mark.parametrize(
