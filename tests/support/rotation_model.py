@@ -58,9 +58,9 @@ class World:
     completed: tuple[str, ...] = ()
     enabled: bool = True
     alive: bool = True
-    faults: int = 2
+    faults: int = 3
     """How many crashes and failures may still come."""
-    by_others: int = 2
+    by_others: int = 3
     """How many calls of somebody else may still come."""
     told: str = ""
     """What happened last."""
