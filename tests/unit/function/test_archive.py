@@ -133,6 +133,18 @@ def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(files(a=b"", b=b"")) == "The zip file must not hold more than 20000 files and directories."
 
 
+def test_a_table_of_contents_that_is_longer_than_said_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end record says there is one entry; the 64-bit one, which counts for the library, that there are 100."""
+    monkeypatch.setattr(archive, "MAXIMUM_ENTRIES", 20)
+    monkeypatch.setattr(archive.zipfile, "ZipFile", None)
+    header = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, *[0] * 4, 0, 0, 0, 3, *[0] * 6)
+    table = b"".join(header + b"%03d" % number for number in range(100))
+    end = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 100, 100, len(table), 0)
+    end += struct.pack("<4sIQI", b"PK\x06\x07", 0, len(table), 1)
+    end += struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, len(header), 0, 0)
+    assert refusal(table + end) == "The zip file must not hold more than 20000 files and directories."
+
+
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_no_bytes_are_a_bug(noise: bytes, at: int) -> None:
     for zip_file in (noise, entry("a")[:at] + noise, entry("a")[:at] + noise + entry("a")[at + len(noise) :]):
