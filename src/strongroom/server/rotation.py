@@ -51,7 +51,7 @@ from strongroom.trail.decisions import DecisionFile
 from strongroom.trail.segment import SegmentTrail
 from strongroom.wire.models import ServiceModel
 
-__all__ = ["THREADS", "Rotations", "run_rotations"]
+__all__ = ["THREADS", "Rotations", "mend", "run_rotations"]
 
 THREADS: Final = 8
 """Secrets that are rotated at once."""
@@ -59,6 +59,8 @@ TICK_SECONDS: Final = 0.02
 REST_SECONDS: Final = 30.0
 HUNG_SECONDS: Final = 1080.0
 """When a step has certainly outlived every deadline: the lease is about to end."""
+MEND_SECONDS: Final = 1.0
+"""How often a trail whose flush failed is tried again."""
 COUNT_SECONDS: Final = 15.0
 """How often every secret that rotates is looked at, for metrics."""
 DRAIN_SECONDS: Final = 10.0
@@ -240,7 +242,7 @@ def run_rotations(
     calls = ServiceCalls(pipeline, resources, clock)
     steps = RotationSteps(resources, calls, clock)
     rotations = Rotations(store, resources, steps, clock, Uuids().next(), log)
-    published_at = counted_at = float("-inf")
+    published_at = counted_at = mended_at = float("-inf")
     families: list[Family] = []
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
         try:
@@ -248,6 +250,9 @@ def run_rotations(
         except Exception as error:
             log.error("cannot look for what is due", exc_info=error)
             stop.wait(1)
+        if time.monotonic() >= mended_at + MEND_SECONDS:
+            mended_at = time.monotonic()
+            mend(trail, log)
         hung = rotations.hung()
         if hung is not None:
             log.error("a rotation step hangs; starting this process again", secret=hung)
@@ -265,6 +270,13 @@ def run_rotations(
     if not drained:
         # A step that goes on in a thread would hold the process; what it does is done again.
         os._exit(0)
+
+
+def mend(trail: SegmentTrail, log: Any) -> None:
+    """A trail whose flush failed takes records again, if the disk does: without it every call of the service
+    is refused, and so every rotation without a function."""
+    if trail.broken and trail.recover():
+        log.info("the audit trail takes records again")
 
 
 def _families(rotations: Rotations, before: list[Family], log: Any) -> list[Family]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,8 @@ from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.secret.runs import Outcome
 from strongroom.server import rotation
 from strongroom.server.rotation import Rotations
+from strongroom.trail.segment import SegmentTrail
+from strongroom.trail.verification import verify_trail
 from support.function_room import RememberingLog
 from support.replica_room import version_id
 from support.rotation_room import RotationRoom
@@ -260,3 +265,23 @@ def refuse_set(step: str, arn: str, refused: str) -> None:
 def gauges(rotations: Rotations) -> dict[str, float]:
     found = [each for each in rotations.families() if each.kind == "gauge"]
     return {each.name.removeprefix("strongroom_rotation_"): each.samples[0].value for each in found}
+
+
+def test_a_trail_whose_flush_failed_takes_records_again(tmp_path: Path, log: RememberingLog) -> None:
+    def failing(descriptor: int) -> None:
+        raise OSError(errno.EIO, "an error of the disk")
+
+    trail = SegmentTrail.open(tmp_path, role="rotation")
+    try:
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(os, "fsync", failing)
+            broken.setattr(os, "fdatasync", failing)
+            with pytest.raises(ServiceUnavailableException):
+                trail.sync()
+            rotation.mend(trail, log)
+            assert trail.broken
+        rotation.mend(trail, log)
+        trail.append(b"{}")
+    finally:
+        trail.close()
+    assert verify_trail(tmp_path).records == 1
