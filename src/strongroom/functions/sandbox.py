@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
-import socket
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+from strongroom.functions.captive import Captive
 from strongroom.functions.confinement import Confinement, Level, Place
 from strongroom.functions.inside.frames import FRAME_BYTES, FrameError, FrameReader, frame
 from strongroom.functions.limits import Limits
-from strongroom.functions.processes import end_user, family, gone, resident_bytes, users_processes
+from strongroom.functions.processes import resident_bytes
 from strongroom.functions.redaction import Redactor, values_of
 
 __all__ = ["End", "Ending", "Run", "Sandbox", "StartError"]
@@ -26,12 +24,10 @@ __all__ = ["End", "Ending", "Run", "Sandbox", "StartError"]
 _CHUNK: Final = 65536
 _TICK_SECONDS: Final = 0.1
 """How often memory and temporary files are looked at."""
-_END_SECONDS: Final = 5
-_WARDEN_SECONDS: Final = 20
-"""How long a warden may take to end what makes new processes all the time."""
 _SPILL_BYTES: Final = 160 * 1024
 """What is read beyond the output that is kept, so that a value at its end is seen whole and taken out."""
-_STOPPED_SIGNALS: Final = 128
+_LAST_CHUNKS: Final = 64
+"""More than the kernel holds of what has been said and not been read."""
 _RECEIVED_BYTES: Final = 3 * FRAME_BYTES
 """A call may say so much; what goes beyond is no function that answers."""
 
@@ -87,51 +83,12 @@ class Sandbox:
         self._level = confinement.level
         self._frames = FrameReader()
         self._messages: list[dict[str, Any]] = []
-        self._init: int | None = None
-        self._init_fd: int | None = None
-        ours, theirs = socket.socketpair()
-        output, printed = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        os.set_blocking(printed, True)
-        # From a jail comes who is first in it; what is no jail gets a leash.
-        jailed = self._level is Level.JAIL
-        side, other = os.pipe2(os.O_CLOEXEC)
-        ours_of_pipe, passed = (side, other) if jailed else (other, side)
-        ours.setblocking(False)
-        self._channel, self._output = ours, output
-        command = confinement.command(place, preload=preload, leash=None if jailed else passed)
-        if jailed:
-            command[1:1] = ["--info-fd", str(passed)]
-        no_environment: dict[str, str] = {}
-        try:
-            self._process = subprocess.Popen(  # noqa: S603  # our own words
-                command,
-                stdin=theirs.fileno(),
-                stdout=printed,
-                stderr=printed,
-                env=no_environment,
-                cwd="/",
-                close_fds=True,
-                pass_fds=(passed,),
-                start_new_session=True,
-            )
-        except OSError:
-            ours.close()
-            os.close(output)
-            os.close(ours_of_pipe)
-            raise
-        finally:
-            theirs.close()
-            os.close(printed)
-            os.close(passed)
-        self._pipe = ours_of_pipe
+        self._captive = Captive(confinement, place, preload=preload)
 
     def ready(self) -> None:
         """It is up and waits for its function. Raises StartError when it is not in time."""
         run, ends_at = Run(), self.started_at + self._limits.start_seconds
-        if self._level is Level.JAIL:
-            self._init = self._read_info(ends_at)
-            with contextlib.suppress(OSError):
-                self._init_fd = None if self._init is None else os.pidfd_open(self._init)
+        self._captive.meet(self._limits.start_seconds)
         message = self._next(run, max(ends_at, time.monotonic() + 1), None)
         if not isinstance(message, dict) or message.get("kind") != "ready":
             said = bytes(run.output[-400:]).decode("utf-8", "replace").strip()
@@ -153,7 +110,7 @@ class Sandbox:
     def call(self, request: dict[str, Any], timeout_seconds: float, run: Run) -> End:
         """Run the handler to its end. After any other end than an answer the sandbox has to be ended."""
         self.used_at = time.monotonic()
-        self._signal(signal.SIGCONT)
+        self._captive.signal(signal.SIGCONT)
         try:
             self._send({"kind": "call", **request})
         except OSError:
@@ -170,70 +127,39 @@ class Sandbox:
 
     def rest(self) -> bool:
         """It stands still until the next call; False: it cannot be kept, other processes are left in it."""
-        members = self._members()
-        if len(members) != 1 or self._process.poll() is not None:
+        if len(self._captive.members()) != 1 or not self._captive.alive():
             return False
-        self._signal(signal.SIGSTOP)
+        self._captive.signal(signal.SIGSTOP)
         return True
 
     def alive(self) -> bool:
         """Say whether it has not ended by itself: the machine may have run out of memory."""
-        return self._process.poll() is None
+        return self._captive.alive()
 
     def kill(self) -> None:
         """It is told to end, whatever it does; any thread may say so. Whoever uses it sees it exit."""
-        if self._level is not Level.JAIL:
-            with contextlib.suppress(OSError):
-                os.write(self._pipe, b"!")
-            return
-        with contextlib.suppress(OSError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        if self._init_fd is not None:
-            with contextlib.suppress(OSError):
-                signal.pidfd_send_signal(self._init_fd, signal.SIGKILL)
+        self._captive.kill()
 
     def end(self, run: Run | None = None) -> bool:
         """No process of it is left, and its channel is closed; False when one could not be ended.
 
         What it had said and printed by then is in `run`.
         """
-        self.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_SECONDS if self._level is Level.JAIL else _WARDEN_SECONDS)
-        ended = self._process.poll() is not None
-        if self._init_fd is not None:
-            # The first process of a jail is gone only when all others are.
-            ended = gone(self._init_fd, _END_SECONDS) and ended
-            os.close(self._init_fd)
-        elif self._level is not Level.JAIL:
-            ended = self._end_without_warden() or ended
+        ended = self._captive.end()
         if run is not None:
             self._drain(run)
-        self._channel.close()
-        os.close(self._output)
-        os.close(self._pipe)
+        self._captive.close()
         return ended
-
-    def _end_without_warden(self) -> bool:
-        """What came anew too fast for the warden is ended; False: not for certain."""
-        self._process.kill()
-        self._process.wait()
-        if self.place.user is None:
-            return False
-        end_user(self.place.user)
-        return not users_processes(self.place.user)
 
     def _drain(self, run: Run) -> None:
         """What it had said and printed before it ended is in `run`."""
         with contextlib.suppress(FrameError, OSError):
-            while data := self._channel.recv(_CHUNK):
-                self._messages += self._frames.feed(data)
+            for _ in range(_LAST_CHUNKS):
+                self._messages += self._frames.feed(self._captive.channel.recv(_CHUNK))
         for message in self._messages:
             _take_values(message, run)
         self._messages.clear()
-        for _ in range(64):
-            if not self._read_output(run):
-                break
+        self._read_rest(run)
 
     def _await(self, kind: str, request: dict[str, Any], seconds: float, run: Run) -> End | None:
         ends_at = time.monotonic() + seconds
@@ -259,28 +185,26 @@ class Sandbox:
         ):
             return End(Ending.EXITED)
         # What it printed before it answered has arrived: the answer went the other way later.
-        for _ in range(64):
-            if not self._read_output(run):
-                break
+        self._read_rest(run)
         return End(Ending.ANSWER, payload, failed)
 
     def _next(self, run: Run, ends_at: float, memory_bytes: int | None) -> dict[str, Any] | End:
         """Return the next message, or how the process ended without one."""
         poll = select.poll()
-        poll.register(self._channel, select.POLLIN)
-        poll.register(self._output, select.POLLIN)
+        poll.register(self._captive.channel, select.POLLIN)
+        poll.register(self._captive.output, select.POLLIN)
         while not self._messages:
             now = time.monotonic()
             if now >= ends_at:
                 return End(Ending.TIMED_OUT)
             ready = dict(poll.poll(min(ends_at - now, _TICK_SECONDS) * 1000))
-            if self._output in ready and not self._read_output(run):
-                poll.unregister(self._output)  # closed by the function: no more of it
+            if self._captive.output in ready and not self._read_output(run):
+                poll.unregister(self._captive.output)  # closed by the function: no more of it
             if memory_bytes is not None and now >= run.look_at and self._too_large(memory_bytes, run):
                 return End(Ending.MEMORY)
-            if self._channel.fileno() in ready:
+            if self._captive.channel.fileno() in ready:
                 try:
-                    data = self._channel.recv(_CHUNK)
+                    data = self._captive.channel.recv(_CHUNK)
                     self._messages += self._frames.feed(data)
                 except (OSError, FrameError):
                     return End(Ending.EXITED)
@@ -293,19 +217,19 @@ class Sandbox:
 
     def _exited(self, run: Run) -> End:
         """Return how the process ended, once it has hung up."""
-        try:
-            status = self._process.wait(1)
-        except subprocess.TimeoutExpired:
-            return End(Ending.EXITED)
+        status = self._captive.exit_status(1)
         self._drain(run)
-        if status > _STOPPED_SIGNALS:
-            status = _STOPPED_SIGNALS - status
         return End(Ending.EXITED, status=status)
+
+    def _read_rest(self, run: Run) -> None:
+        for _ in range(_LAST_CHUNKS):
+            if not self._read_output(run):
+                return
 
     def _read_output(self, run: Run) -> bool:
         """Take some of what it printed; False when there is nothing now or ever."""
         try:
-            data = os.read(self._output, _CHUNK)
+            data = os.read(self._captive.output, _CHUNK)
         except OSError:
             return False
         room = self._limits.output_bytes + _SPILL_BYTES - len(run.output)
@@ -315,50 +239,26 @@ class Sandbox:
 
     def _too_large(self, memory_bytes: int, run: Run) -> bool:
         run.look_at = time.monotonic() + _TICK_SECONDS
-        members = self._members()
+        members = self._captive.members()
         resident = resident_bytes(members)
         run.peak_bytes = max(run.peak_bytes, resident)
         return resident > memory_bytes or (
             self._level is not Level.JAIL and _size(self.place) > self._limits.temporary_bytes
         )
 
-    def _members(self) -> list[int]:
-        """Return the processes of it that run, without the jail's own, or the warden."""
-        first = self._process.pid if self._init is None else self._init
-        return [pid for pid in family(first) if pid != first]
-
-    def _signal(self, number: int) -> None:
-        for pid in self._members():
-            with contextlib.suppress(OSError):
-                os.kill(pid, number)
-
     def _send(self, message: dict[str, Any]) -> None:
         """Raises OSError when it does not take it."""
         data = memoryview(frame(message))
         ends_at = time.monotonic() + self._limits.start_seconds
         poll = select.poll()
-        poll.register(self._channel, select.POLLOUT)
+        poll.register(self._captive.channel, select.POLLOUT)
         while data:
             try:
-                data = data[self._channel.send(data) :]
+                data = data[self._captive.channel.send(data) :]
             except BlockingIOError:
                 poll.poll(1000)
                 if time.monotonic() > ends_at:
                     raise TimeoutError("the sandbox does not listen") from None
-
-    def _read_info(self, ends_at: float) -> int | None:
-        """Return the first process inside the jail, as bubblewrap tells it."""
-        text = b""
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLIN)
-        while b"}" not in text and time.monotonic() < ends_at and poll.poll(1000):
-            data = os.read(self._pipe, 4096)
-            if not data:
-                break
-            text += data
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            return int(json.loads(text)["child-pid"])
-        return None
 
 
 def _take_values(message: dict[str, Any], run: Run) -> None:
