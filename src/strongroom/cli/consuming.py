@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,13 +12,9 @@ import typer
 
 from strongroom.audit.reading import Consumer, Consumers, Reading, Standing, consumers_of
 from strongroom.cli.exits import Exit
-from strongroom.errors import ServiceError
+from strongroom.cli.looking import found_secret, read_room
 from strongroom.ports import ACCOUNTS, ReadUnit
 from strongroom.secret.records import Secret
-from strongroom.secret.reference import parse_secret_ref
-from strongroom.store.errors import RoomError
-from strongroom.store.room import Room
-from strongroom.store.sqlite import SqliteStore
 from strongroom.trail.ledger import readings_up_to_now
 
 __all__ = ["print_consumers", "print_unused"]
@@ -41,7 +36,7 @@ def print_consumers(
     Raises:
         RoomError: it is no data directory; there is no such secret.
     """
-    secret = _found(data_dir, secret_id, account_id, region)
+    secret = read_room(data_dir, lambda unit: found_secret(unit, secret_id, account_id, region))
     since = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
     found = consumers_of(readings_up_to_now(data_dir, secret.arn), secret.labels, since)
     if as_json:
@@ -86,10 +81,7 @@ def print_unused(data_dir: Path, *, account_id: str | None, region: str, days: i
 def _lines(consumer: Consumer, found: Consumers) -> list[str]:
     last = consumer.last
     lines = [f"  {consumer.principal}: {_WORDS[consumer.standing]}"]
-    lines += [
-        f"    {_version(each, found)}: {_times(each)}"
-        for each in consumer.readings
-    ]
+    lines += [f"    {_version(each, found)}: {_times(each)}" for each in consumer.readings]
     session = f" as session {last.session}" if last.session else ""
     lines.append(f"    last from {last.source}{session}, {last.client or 'no user agent'}")
     return lines
@@ -128,29 +120,6 @@ def _fields(secret: Secret, found: Consumers) -> dict[str, Any]:
     }
 
 
-def _found(data_dir: Path, secret_id: str, account_id: str | None, region: str) -> Secret:
-    try:
-        ref = parse_secret_ref(secret_id)
-    except ServiceError as error:
-        raise RoomError(error.message) from error
-
-    def find(unit: ReadUnit) -> Sequence[Secret]:
-        if ref.arn is not None:
-            secret = unit.secret(ref.arn)
-            return [] if secret is None else [secret]
-        accounts = [ref.account_id or account_id] if ref.account_id or account_id else _accounts(unit)
-        named = (unit.secret_named(each, ref.region or region, ref.name or "") for each in accounts if each)
-        return [secret for secret in named if secret is not None]
-
-    found = _read(data_dir, find)
-    if not found:
-        raise RoomError(f"There is no secret {secret_id} in {region}.")
-    if len(found) > 1:
-        accounts = ", ".join(each.account_id for each in found)
-        raise RoomError(f"Several accounts have a secret {secret_id}: {accounts}. Say which: --account.")
-    return found[0]
-
-
 def _secrets(data_dir: Path, account_id: str | None, region: str) -> list[Secret]:
     def find(unit: ReadUnit) -> list[Secret]:
         accounts = [account_id] if account_id else _accounts(unit)
@@ -158,18 +127,8 @@ def _secrets(data_dir: Path, account_id: str | None, region: str) -> list[Secret
             secret for each in accounts for secret in unit.secrets(each, region) if secret.deleted_at is None
         ]
 
-    return _read(data_dir, find)
+    return read_room(data_dir, find)
 
 
 def _accounts(unit: ReadUnit) -> list[str]:
     return [account.account_id for account in unit.scan(ACCOUNTS, "")]
-
-
-def _read(data_dir: Path, work: Callable[[ReadUnit], T]) -> T:
-    room = Room.open(data_dir, own=False)
-    store = SqliteStore.open(room.path)
-    try:
-        return store.read(work)
-    finally:
-        store.close()
-        room.close()

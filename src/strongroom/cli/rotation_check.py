@@ -17,8 +17,9 @@ import typer
 
 from strongroom.audit.reading import consumers_of
 from strongroom.cli.exits import Exit
+from strongroom.cli.looking import found_secret
 from strongroom.cli.operator import operator_event
-from strongroom.cli.rotations import found_secret, moment, next_turns
+from strongroom.cli.rotations import moment, next_turns
 from strongroom.errors import ServiceError
 from strongroom.identity.principal import Principal, PrincipalType
 from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, AccountId, Region, StagingLabel, root_arn
@@ -140,7 +141,7 @@ def _look(unit: ReadUnit, call: Call, secret: Secret) -> _Checked:
     findings.append(CheckFinding("rotator", None, words))
     findings += _role_findings(unit, call, secret)
     try:
-        admin = _admin(unit, call, secret, current, findings)
+        admin = _admin(unit, call, secret, current)
     except (ServiceError, RotationFault) as error:
         findings.append(CheckFinding("superuser secret", FaultKind.SECRET, str(error)))
         return _Checked(secret, findings, way, None)
@@ -219,12 +220,16 @@ def _role_findings(unit: ReadUnit, call: Call, secret: Secret) -> list[CheckFind
     return [CheckFinding("role", None, f"{ROLE_NAME} may read and write this secret")]
 
 
-def _admin(
-    unit: ReadUnit, call: Call, secret: Secret, current: SecretDocument, findings: list[CheckFinding]
-) -> SecretDocument | None:
+def _admin(unit: ReadUnit, call: Call, secret: Secret, current: SecretDocument) -> SecretDocument | None:
     named = current.text(ADMIN, "")
     if not named:
         return None
+    # SECURITY: as in a rotation. What the secret says by now may be an invitation to send the superuser's
+    # password to somebody else.
+    rotation = secret.rotation
+    if rotation is not None and rotation.engine and rotation.admin_use != admin_use(secret.arn, current):
+        message = f"{ADMIN} or the target has changed since RotateSecret was called; call it again"
+        raise RotationFault(FaultKind.SECRET, message)
     target = secret_target(call, unit, named, _GET)
     authorize(call, unit, (target,))
     if not isinstance(target.record, Secret):
@@ -234,10 +239,6 @@ def _admin(
         raise RotationFault(
             FaultKind.SECRET, "the superuser secret has no current value that is a JSON object"
         )
-    rotation = secret.rotation
-    if rotation is not None and rotation.enabled and rotation.admin_use != admin_use(secret.arn, current):
-        message = f"{ADMIN} or the target has changed since RotateSecret was called; call it again"
-        findings.append(CheckFinding("superuser secret", FaultKind.SECRET, message))
     return admin
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from strongroom.cli.exits import Exit
-from strongroom.errors import ServiceError
+from strongroom.cli.looking import found_secret, read_room
 from strongroom.names import AWSCURRENT
 from strongroom.operations.secretsmanager.rotation_view import (
     Rotating,
@@ -21,16 +21,12 @@ from strongroom.operations.secretsmanager.rotation_view import (
     history,
     rotating,
 )
-from strongroom.ports import ACCOUNTS, ReadUnit
+from strongroom.ports import ReadUnit
 from strongroom.secret.records import Secret
-from strongroom.secret.reference import parse_secret_ref
 from strongroom.secret.rotation import turns
 from strongroom.secret.runs import Outcome, RotationRecord
-from strongroom.store.errors import RoomError
-from strongroom.store.room import Room
-from strongroom.store.sqlite import SqliteStore
 
-__all__ = ["found_secret", "moment", "next_turns", "print_calendar", "print_history", "print_status"]
+__all__ = ["moment", "next_turns", "print_calendar", "print_history", "print_status"]
 
 T = TypeVar("T")
 
@@ -61,7 +57,7 @@ def print_status(
             return list(every_rotating(unit, now))
         return [rotating(unit, found_secret(unit, secret_id, account_id, region), now)]
 
-    found = _read(data_dir, find)
+    found = read_room(data_dir, find)
     if as_json:
         typer.echo(orjson.dumps({"rotations": [_fields(each) for each in found]}).decode())
     else:
@@ -86,7 +82,7 @@ def print_history(
         secret = found_secret(unit, secret_id, account_id, region)
         return secret, history(unit, secret)
 
-    secret, found = _read(data_dir, find)
+    secret, found = read_room(data_dir, find)
     if as_json:
         typer.echo(orjson.dumps({"arn": secret.arn, "attempts": [_record_fields(x) for x in found]}).decode())
         return Exit.DONE
@@ -114,7 +110,7 @@ def print_calendar(data_dir: Path, *, days: int, as_json: bool) -> Exit:
             for at, closes in turns(each.secret, until)
         ]
 
-    found = sorted(_read(data_dir, find), key=lambda entry: (entry[0], entry[2].arn))
+    found = sorted(read_room(data_dir, find), key=lambda entry: (entry[0], entry[2].arn))
     if as_json:
         fields = [
             {"at": moment(at), "until": moment(closes), "arn": secret.arn, "name": secret.name}
@@ -129,31 +125,6 @@ def print_calendar(data_dir: Path, *, days: int, as_json: bool) -> Exit:
     return Exit.DONE
 
 
-def found_secret(unit: ReadUnit, secret_id: str, account_id: str | None, region: str) -> Secret:
-    """Return the secret of a name or ARN; a name is looked for in one region, in every account or one.
-
-    Raises:
-        RoomError: there is none, or several accounts have one.
-    """
-    try:
-        ref = parse_secret_ref(secret_id)
-    except ServiceError as error:
-        raise RoomError(error.message) from error
-    if ref.arn is not None:
-        named = [unit.secret(ref.arn)]
-    else:
-        one = ref.account_id or account_id
-        accounts = [one] if one else [each.account_id for each in unit.scan(ACCOUNTS, "")]
-        named = [unit.secret_named(each, ref.region or region, ref.name or "") for each in accounts]
-    found = [each for each in named if each is not None]
-    if not found:
-        raise RoomError(f"There is no secret {secret_id} in {ref.region or region}.")
-    if len(found) > 1:
-        having = ", ".join(each.account_id for each in found)
-        raise RoomError(f"Several accounts have a secret {secret_id}: {having}. Say which: --account.")
-    return found[0]
-
-
 def next_turns(secret: Secret, number: int) -> list[dt.datetime]:
     """Return when the secret is rotated next."""
     until = dt.datetime.now(dt.UTC) + FORESEEN
@@ -162,18 +133,6 @@ def next_turns(secret: Secret, number: int) -> list[dt.datetime]:
 
 def moment(at: dt.datetime) -> str:
     return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _read(data_dir: Path, work: Callable[[ReadUnit], T]) -> T:
-    room = Room.open(data_dir, own=False)
-    try:
-        store = SqliteStore.open(room.path)
-        try:
-            return store.read(work)
-        finally:
-            store.close()
-    finally:
-        room.close()
 
 
 def _lines(each: Rotating) -> Iterable[str]:
