@@ -543,6 +543,10 @@ class FunctionRunner(Protocol):
         """
         ...
 
+    def expect(self) -> None:
+        """A call is to be expected, and is served sooner for it; returns at once."""
+        ...
+
     def close(self) -> None:
         """No function runs any more."""
         ...

@@ -90,6 +90,11 @@ class SandboxRunner:
         """A sandbox is being prepared for whatever function is called next; returns at once."""
         self._pool.prepare()
 
+    def expect(self) -> None:
+        """As `warm_up`, if functions have been run here before."""
+        if self._logs.exist():
+            self.warm_up()
+
     def close(self) -> None:
         """No function runs any more, and nothing of them is on disk but their logs."""
         self._pool.close()

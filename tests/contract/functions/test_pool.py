@@ -196,6 +196,20 @@ def test_a_spare_serves_the_next_function(tmp_path: Path, level: Level) -> None:
     assert log.errors() == []
 
 
+def test_calls_are_expected_where_there_have_been_some(tmp_path: Path, level: Level) -> None:
+    for expected in (0, 1):
+        runner, log = runners(tmp_path, spares=1)
+        try:
+            runner.expect()
+            if expected:
+                eventually(lambda: len(sandboxes(tmp_path)) == 1)
+            assert len(sandboxes(tmp_path)) == expected
+            assert bool(log.lines) is bool(expected)
+            count(runner)
+        finally:
+            runner.close()
+
+
 def test_nothing_runs_after_close(tmp_path: Path, level: Level) -> None:
     runner, _ = runners(tmp_path)
     count(runner)
