@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,20 +71,34 @@ class Scene:
         assert self.site.server is not None
         return self.site.server
 
+    @cached_property
+    def client(self) -> Any:
+        """A client whose endpoint outlives the server: each that is started listens on the same port."""
+        return self.server.client("secretsmanager")
+
+    @cached_property
+    def watching(self) -> Any:
+        """Another one."""
+        return self.server.client("secretsmanager")
+
+    def close(self) -> None:
+        self.client.close()
+        self.watching.close()
+
     def opens(self, value: Value) -> bool:
         """Tell whether a value opens the target, asked without the relay."""
         return self.target.logs_in(SecretDocument({**value, **self.ports}))
 
-    def secret(self, client: Any, strategy: Strategy) -> str:
+    def secret(self, strategy: Strategy) -> str:
         """Return the name of a new secret for a new user, reached through the relay."""
         material = self.target.material(strategy)
         value = self._through_relay(material.current)
         value.pop("masterarn", None)
         if material.admin is not None:
             admin = json.dumps(self._through_relay(material.admin))
-            value["masterarn"] = client.create_secret(Name=fresh("admin"), SecretString=admin)["ARN"]
+            value["masterarn"] = self.client.create_secret(Name=fresh("admin"), SecretString=admin)["ARN"]
         name = fresh("rotated")
-        client.create_secret(Name=name, SecretString=json.dumps(value))
+        self.client.create_secret(Name=name, SecretString=json.dumps(value))
         self.values.append(value)
         return name
 
@@ -182,14 +197,14 @@ def rotate(
     """Rotate a secret, do harm at `point`, and return when the rotation has ended; fail unless it ended right,
     and unless at every look the target was open to whoever follows the advice."""
     alternating = strategy is Strategy.ALTERNATING_USERS
-    client, watching = (scene.server.client("secretsmanager") for _ in range(2))
-    before = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+    client = scene.client
+    before = _patiently(lambda: json.loads(client.get_secret_value(SecretId=name)["SecretString"]))
     [old] = [
         version
         for version, labels in client.describe_secret(SecretId=name)["VersionIdsToStages"].items()
         if "AWSCURRENT" in labels
     ]
-    watch = Watch(watching, name, scene.opens, alternating=alternating)
+    watch = Watch(scene.watching, name, scene.opens, alternating=alternating)
 
     def act() -> Fate:
         # All is still: what is seen here is how it would stay if nothing ever went on.
@@ -222,8 +237,8 @@ def rotate(
         # The harm may have been done after the last write.
         until(lambda: not scene.down.is_set() or scene.mend() or not scene.down.is_set())
         scene.reopen()
-    labels = _labels(client, name)
-    after = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+    labels = _patiently(lambda: _labels(client, name))
+    after = _patiently(lambda: json.loads(client.get_secret_value(SecretId=name)["SecretString"]))
     scene.values.append(after)
     assert labels.pop(token) == ["AWSCURRENT"]
     assert labels.pop(old) == ["AWSPREVIOUS"]
@@ -234,9 +249,18 @@ def rotate(
     assert not alternating or scene.opens(before)
     assert watch.stranded == []
     assert watch.looks > 0
-    for each in (client, watching):
-        each.close()
     return Ended(watch.looks, watch.by_pending_alone, watch.longest_gap)
+
+
+def _patiently(ask: Callable[[], Any]) -> Any:
+    """Return an answer; who would have given it may just have been killed."""
+
+    def answer() -> Any:
+        with suppress(BotoCoreError):
+            return ask()
+        return None
+
+    return until(answer)
 
 
 def _labels(client: Any, name: str) -> dict[str, list[str]]:
@@ -270,4 +294,8 @@ def a_scene(directory: Path, target: Target, ports: dict[str, int]) -> Iterator[
         arguments = ("--workers", "2", "--port", str(free_port()))
         site = stack.enter_context(a_site(directory, arguments=arguments, popen=popen))
         site.start()
-        yield Scene(site, target, relays, interruptions, ports)
+        scene = Scene(site, target, relays, interruptions, ports)
+        try:
+            yield scene
+        finally:
+            scene.close()
