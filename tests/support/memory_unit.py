@@ -7,6 +7,7 @@ can assert what is unchanged.
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -137,23 +138,27 @@ class MemoryUnit:
 
 
 class MemoryStore:
-    """`ports.Store` around one MemoryUnit."""
+    """`ports.Store` around one MemoryUnit. Threads may share it: one works with it at a time."""
 
     def __init__(self) -> None:
+        self.gate = threading.RLock()
+        """For tests that use the unit itself while other threads are at work."""
         self.unit = MemoryUnit()
         self.touched: list[tuple[str, str, dt.date]] = []
 
     def read(self, work: Callable[[Any], T]) -> T:
-        return work(self.unit)
+        with self.gate:
+            return work(self.unit)
 
     def write(self, work: Callable[[Any], T]) -> Future[T]:
         done: Future[T] = Future()
-        before = self.unit.state()
-        try:
-            done.set_result(work(self.unit))
-        except Exception as exc:
-            self.unit.restore(before)
-            done.set_exception(exc)
+        with self.gate:
+            before = self.unit.state()
+            try:
+                done.set_result(work(self.unit))
+            except Exception as exc:
+                self.unit.restore(before)
+                done.set_exception(exc)
         return done
 
     def touch(self, secret_arn: Arn, version_id: VersionId, day: dt.date) -> None:

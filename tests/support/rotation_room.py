@@ -303,6 +303,12 @@ class _RoomCalls:
     def call(
         self, operation: str, request: Mapping[str, Any], *, account_id: AccountId, region: Region
     ) -> dict[str, Any]:
+        with self._room.store.gate:
+            return self._answer(operation, request, account_id, region)
+
+    def _answer(
+        self, operation: str, request: Mapping[str, Any], account_id: AccountId, region: Region
+    ) -> dict[str, Any]:
         room = self._room
         role = rotation_role(room.unit, account_id)
         if role is None:

@@ -153,7 +153,8 @@ class RotationSteps:
             current=current,
             strategy=way.strategy,
             pending=pending,
-            previous=None if promoted else self._document(task, AWSPREVIOUS),
+            # Only who changes the credential may need the one before the current one.
+            previous=self._document(task, AWSPREVIOUS) if task.step is Step.SET and not promoted else None,
             admin=self._admin(task, current),
             settings=settings,
             attempt_seconds=ATTEMPT_SECONDS,
