@@ -22,7 +22,7 @@ from strongroom.rotators.accounts import AccountRotator, Session
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.network_faults import CLOSED, NO_TLS, network_fault
-from strongroom.rotators.tls import Tls, authorities, connect_by_tls
+from strongroom.rotators.tls import Tls, authorities, connect_as_offered, connect_by_tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
 from strongroom.secret.material import CheckFinding, PasswordPolicy
@@ -77,7 +77,9 @@ class _Ldap:
     @contextmanager
     def open(self, document: SecretDocument, deadline: Deadline) -> Iterator[Session]:
         split_dn(document.text("username"))
-        connection, tls = connect_by_tls(document, lambda tls: _bound(document, tls, deadline))
+        connection, tls = connect_by_tls(
+            document, lambda tls: connect_as_offered(tls, lambda way: _bound(document, way, deadline))
+        )
         try:
             with deadline.ending(partial(_cut, connection)) as late:
                 yield _Session(connection, tls, deadline, late)
@@ -210,17 +212,6 @@ def split_dn(dn: str) -> tuple[str, str, str]:
 
 
 def _bound(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
-    if tls is not Tls.IF_OFFERED:
-        return _bound_once(document, tls, deadline)
-    try:
-        return _bound_once(document, tls, deadline)
-    except RotationFault as fault:
-        if fault.kind is not FaultKind.TLS:
-            raise
-    return _bound_once(document, Tls.NONE, deadline)
-
-
-def _bound_once(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
     driver, errors = load_driver("ldap3", EXTRA), load_driver("ldap3.core.exceptions", EXTRA)
     host, port, seconds = document.text("host"), document.port(PORT), deadline.connect_seconds()
     _reach(host, port, seconds)

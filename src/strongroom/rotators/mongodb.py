@@ -19,7 +19,7 @@ from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.network_faults import NO_TLS, network_fault
 from strongroom.rotators.sockets import connected_socket
-from strongroom.rotators.tls import Tls, authorities_file, connect_by_tls
+from strongroom.rotators.tls import Tls, authorities_file, connect_as_offered, connect_by_tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
 from strongroom.secret.material import CheckFinding, PasswordPolicy
@@ -64,7 +64,10 @@ class _MongoDB:
         # Told exactly, before the driver tries again and again.
         connected_socket(document, PORT, deadline).close()
         with ExitStack() as stack:
-            client, tls = connect_by_tls(document, lambda tls: _connect(stack, document, tls, deadline))
+            client, tls = connect_by_tls(
+                document,
+                lambda tls: connect_as_offered(tls, lambda way: _connect(stack, document, way, deadline)),
+            )
             yield _Session(client[_database(document)], tls)
 
 
@@ -133,17 +136,6 @@ def _database(document: SecretDocument) -> str:
 
 
 def _connect(stack: ExitStack, document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
-    if tls is not Tls.IF_OFFERED:
-        return _connect_once(stack, document, tls, deadline)
-    try:
-        return _connect_once(stack, document, tls, deadline)
-    except RotationFault as fault:
-        if fault.kind is not FaultKind.TLS:
-            raise
-    return _connect_once(stack, document, Tls.NONE, deadline)
-
-
-def _connect_once(stack: ExitStack, document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
     driver, milliseconds = load_driver("pymongo", EXTRA), math.ceil(deadline.connect_seconds() * 1000)
     more: dict[str, Any] = {}
     if tls is Tls.VERIFIED:

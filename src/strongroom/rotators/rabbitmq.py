@@ -25,7 +25,7 @@ from strongroom.rotators.accounts import AccountRotator, Session
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.network_faults import CLOSED, network_fault
-from strongroom.rotators.tls import Tls, client_context, connect_by_tls
+from strongroom.rotators.tls import Tls, client_context, connect_as_offered, connect_by_tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
 from strongroom.secret.material import CheckFinding, PasswordPolicy
@@ -60,7 +60,9 @@ class _RabbitMQ:
 
     @contextmanager
     def open(self, document: SecretDocument, deadline: Deadline) -> Iterator[Session]:
-        connection, tls = connect_by_tls(document, lambda tls: _log_in(document, tls, deadline))
+        connection, tls = connect_by_tls(
+            document, lambda tls: connect_as_offered(tls, lambda way: _log_in(document, way, deadline))
+        )
         try:
             yield _Session(connection, document, tls, deadline)
         finally:
@@ -175,17 +177,6 @@ class _Api:
 
 
 def _log_in(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
-    if tls is not Tls.IF_OFFERED:
-        return _log_in_once(document, tls, deadline)
-    try:
-        return _log_in_once(document, tls, deadline)
-    except RotationFault as fault:
-        if fault.kind is not FaultKind.TLS:
-            raise
-    return _log_in_once(document, Tls.NONE, deadline)
-
-
-def _log_in_once(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
     driver, encrypted = load_driver("pika", EXTRA), tls is not Tls.NONE
     host, seconds = document.text("host"), deadline.connect_seconds()
     parameters = driver.ConnectionParameters(

@@ -21,7 +21,7 @@ from strongroom.rotators.accounts import AccountRotator, Session
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.network_faults import NO_TLS, network_fault
-from strongroom.rotators.tls import Tls, authorities, connect_by_tls
+from strongroom.rotators.tls import Tls, authorities, connect_as_offered, connect_by_tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
 from strongroom.secret.material import CheckFinding, PasswordPolicy
@@ -50,7 +50,9 @@ class _Redis:
 
     @contextmanager
     def open(self, document: SecretDocument, deadline: Deadline) -> Iterator[Session]:
-        connection, tls = connect_by_tls(document, lambda tls: _connect(document, tls, deadline))
+        connection, tls = connect_by_tls(
+            document, lambda tls: connect_as_offered(tls, lambda way: _connect(document, way, deadline))
+        )
         try:
             with deadline.ending(partial(_cut, connection)) as late:
                 yield _Session(connection, tls, deadline, late)
@@ -190,17 +192,7 @@ class _Refused(RotationFault):
 
 
 def _connect(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
-    if tls is not Tls.IF_OFFERED:
-        return _connect_once(document, deadline, encrypted=tls is Tls.VERIFIED, verified=True)
-    try:
-        return _connect_once(document, deadline, encrypted=True, verified=False)
-    except RotationFault as fault:
-        if fault.kind is not FaultKind.TLS:
-            raise
-    return _connect_once(document, deadline, encrypted=False, verified=False)
-
-
-def _connect_once(document: SecretDocument, deadline: Deadline, *, encrypted: bool, verified: bool) -> Any:
+    encrypted, verified = tls is not Tls.NONE, tls is Tls.VERIFIED
     driver = load_driver("redis", EXTRA)
     more: dict[str, Any] = {}
     make = driver.Connection

@@ -18,7 +18,14 @@ import botocore
 
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument
 
-__all__ = ["Tls", "authorities", "authorities_file", "client_context", "connect_by_tls"]
+__all__ = [
+    "Tls",
+    "authorities",
+    "authorities_file",
+    "client_context",
+    "connect_as_offered",
+    "connect_by_tls",
+]
 
 _Opened = TypeVar("_Opened")
 
@@ -69,6 +76,24 @@ def connect_by_tls(document: SecretDocument, connect: Callable[[Tls], _Opened]) 
             if fault.kind is not FaultKind.TLS:
                 raise
     return connect(last), last
+
+
+def connect_as_offered(tls: Tls, connect: Callable[[Tls], _Opened]) -> _Opened:
+    """Return a connection by a driver that cannot ask whether the target has TLS.
+
+    For IF_OFFERED it tries to have it, and goes on in clear; else it does as it is told.
+
+    Raises:
+        RotationFault: none comes about.
+    """
+    if tls is Tls.IF_OFFERED:
+        try:
+            return connect(tls)
+        except RotationFault as fault:
+            if fault.kind is not FaultKind.TLS:
+                raise
+        return connect(Tls.NONE)
+    return connect(tls)
 
 
 def authorities(document: SecretDocument) -> str | None:
