@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final, cast
 
 from strongroom.errors import IntegrityError
-from strongroom.trail.following import undisturbed
 from strongroom.trail.layout import open_segment, segment_files
+from strongroom.trail.undisturbed import undisturbed
 
 __all__ = ["FedRecord", "SlotCursor", "last_number"]
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from strongroom.audit.checkpoint import Head
 from strongroom.errors import IntegrityError
@@ -21,8 +18,9 @@ from strongroom.trail.layout import (
     parse_line,
     segment_files,
 )
+from strongroom.trail.undisturbed import undisturbed
 
-__all__ = ["SlotReader", "leaf_hash", "undisturbed", "whole_lines"]
+__all__ = ["SlotReader", "leaf_hash", "whole_lines"]
 
 SKIP_BYTES = 1024 * 1024
 
@@ -46,21 +44,6 @@ def whole_lines(file: BinaryIO, limit: int) -> list[bytes]:
         data = _whole(file, limit)
     file.seek(start + len(data))
     return data.split(b"\n")[:-1]
-
-
-@contextmanager
-def undisturbed(file: IO[bytes]) -> Iterator[bool]:
-    """Gives False while the owner of an open plain segment writes several records of which all count or none;
-    with True, it does not begin to as long as this lasts, which should not be long."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _whole(file: BinaryIO, limit: int) -> bytes:

@@ -238,7 +238,7 @@ class SegmentTrail:
 
     @contextmanager
     def _unseen(self) -> Iterator[None]:
-        """Readers wait meanwhile (`following.undisturbed`): a part of several records may be taken away."""
+        """Readers wait meanwhile (`trail/undisturbed`): a part of several records may be taken away."""
         deadline = time.monotonic() + READER_SECONDS
         while True:
             try:
