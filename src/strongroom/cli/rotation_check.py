@@ -227,7 +227,7 @@ def _admin(unit: ReadUnit, call: Call, secret: Secret, current: SecretDocument) 
     # SECURITY: as in a rotation. What the secret says by now may be an invitation to send the superuser's
     # password to somebody else.
     rotation = secret.rotation
-    if rotation is not None and rotation.engine and rotation.admin_use != admin_use(secret.arn, current):
+    if rotation is not None and rotation.admin_use != admin_use(secret.arn, current):
         message = f"{ADMIN} or the target has changed since RotateSecret was called; call it again"
         raise RotationFault(FaultKind.SECRET, message)
     target = secret_target(call, unit, named, _GET)
