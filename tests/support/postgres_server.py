@@ -113,6 +113,19 @@ class PostgresServer:
             self.run(*(f"ALTER SYSTEM RESET {name}" for name in settings))
             self._reload(dict.fromkeys(settings, ""), reset=True)
 
+    def reload_access(self, user: str, method: str) -> None:
+        """What pg_hba.conf says holds for new sessions; its line for this user has this method, if any."""
+        line = "SELECT coalesce((SELECT auth_method FROM pg_hba_file_rules WHERE user_name = ARRAY[%s]), '')"
+        self.run("SELECT pg_reload_conf()")
+        before = self.rows("SELECT pg_conf_load_time()")
+        assert self.rows(line, user) == [(method,)]
+        self.run("SELECT pg_reload_conf()")
+        await_answer(
+            self.process,
+            self.directory / "server.log",
+            lambda: self.rows("SELECT pg_conf_load_time()") != before,
+        )
+
     def _reload(self, settings: dict[str, str], *, reset: bool = False) -> None:
         before = self.rows("SELECT pg_conf_load_time()")
         self.run("SELECT pg_reload_conf()")

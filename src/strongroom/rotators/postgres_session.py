@@ -15,7 +15,7 @@ from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.postgres_faults import connect_fault, statement_fault
 from strongroom.rotators.tls import Tls, authorities_file, connect_by_tls
-from strongroom.secret.document import SecretDocument
+from strongroom.secret.document import FaultKind, RotationFault, SecretDocument
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -27,6 +27,11 @@ EXTRA = "postgresql"
 _SSLMODES = {Tls.VERIFIED: "verify-full", Tls.IF_OFFERED: "prefer", Tls.NONE: "disable"}
 
 _REQUIRE_AUTH_SINCE = 160000
+
+NOT_ASKED = (
+    "the target lets this user in without a password (trust, peer or cert in pg_hba.conf), so no login shows "
+    "whether one is right"
+)
 
 
 class PostgresConnection:
@@ -148,4 +153,9 @@ def _connect(
             raise connect_fault(exc, used_password=used) from None
         except UnicodeError as exc:  # a host name that is none
             raise connect_fault(exc, used_password=False) from None
+        if not connection.pgconn.used_password:
+            # SECURITY: any password seems right then, also one that nobody has set; and it may be this
+            # server's own account of the machine that opens the door (peer).
+            connection.close()
+            raise RotationFault(FaultKind.TARGET, NOT_ASKED)
         return connection

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from strongroom.secret.document import FaultKind, SecretDocument, Strategy
+from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
 from strongroom.secret.material import RotationMaterial
 from support.certificates import self_signed
 from support.postgres_server import PostgresServer
@@ -101,6 +102,42 @@ def test_an_attribute_the_superuser_may_not_give(lesser: PostgresTarget) -> None
         f"{SUPERUSER}it logs in but lacks a privilege or an attribute of the user it is to copy "
         "(REPLICATION, BYPASSRLS, …)"
     )
+
+
+@contextmanager
+def let_in_by(target: PostgresTarget, user: str, method: str) -> Iterator[None]:
+    """A user who connects from here is let in by this method of pg_hba.conf, whatever comes after."""
+    [[name]] = target.server.rows("SHOW hba_file")
+    file = Path(name)
+    before = file.read_text()
+    file.write_text(f"host all {user} 127.0.0.1/32 {method}\n{before}")
+    target.server.reload_access(user, method)
+    try:
+        yield
+    finally:
+        file.write_text(before)
+        target.server.reload_access(user, "")
+
+
+def test_a_user_let_in_whatever_the_password_is(target: PostgresTarget) -> None:
+    """Those who connect from elsewhere may need it: nothing here would tell them from locked out."""
+    material = target.of_user(SINGLE, "b0")
+    state = target.dump()
+    words = (
+        "the target lets this user in without a password (trust, peer or cert in pg_hba.conf), so no login shows "
+        "whether one is right"
+    )
+    with let_in_by(target, "b0", "trust"):
+        [finding] = faults(target.rotator.check(material))
+        assert (finding.fault, finding.message) == (
+            FaultKind.TARGET,
+            f"the current version (AWSCURRENT): {words}",
+        )
+        with pytest.raises(RotationFault) as caught:
+            rotate(target, material)
+    assert caught.value.kind is FaultKind.TARGET
+    assert caught.value.message == f"the pending version (AWSPENDING): {words}"
+    assert target.dump() == state
 
 
 @BOTH
