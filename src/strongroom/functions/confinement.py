@@ -87,7 +87,8 @@ class Confinement:
     """The directory that holds the sandbox's own program, as the package `strongroom_runtime`."""
     hidden: tuple[Path, ...] = ()
     """What must not be seen, wherever it lies."""
-    ca_bundle: Path | None = None
+    trusting: bool = False
+    """`runtime` holds `ca.pem`, certificates to check the server's own with."""
 
     def command(self, place: Place, *, preload: bool, leash: int | None) -> list[str]:
         """Return what is executed. Nothing in it is secret: everybody on the machine can read it.
@@ -117,7 +118,7 @@ class Confinement:
         }
 
     def _fence(self, place: Place) -> dict[str, list[str]]:
-        needed = [self.runtime, place.task, place.layers, *([self.ca_bundle] if self.ca_bundle else [])]
+        needed = [self.runtime, place.task, place.layers]
         settings = [f"/etc/{name}" for name in (*_SETTINGS, "passwd", "group")]
         devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
         return {
@@ -140,15 +141,13 @@ class Confinement:
         arguments += ["--ro-bind", str(self.runtime / "passwd"), "/etc/passwd"]
         arguments += ["--ro-bind", str(self.runtime), "/var/runtime"]
         arguments += ["--ro-bind", str(place.task), "/var/task", "--ro-bind", str(place.layers), _layers()]
-        if self.ca_bundle is not None:
-            arguments += ["--ro-bind", str(self.ca_bundle), "/etc/strongroom-ca.pem"]
         return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
 
     def trust(self) -> str | None:
         """Return where functions find the certificates that the server's own is to be checked with."""
-        if self.ca_bundle is None:
+        if not self.trusting:
             return None
-        return "/etc/strongroom-ca.pem" if self.level is Level.JAIL else str(self.ca_bundle)
+        return "/var/runtime/ca.pem" if self.level is Level.JAIL else str(self.runtime / "ca.pem")
 
 
 def _visible() -> list[str]:

@@ -20,6 +20,7 @@ from strongroom.functions.places import Places
 from strongroom.functions.pool import Busy, Pool
 from strongroom.functions.redaction import sensitive_environment
 from strongroom.functions.sandbox import End, Ending, Run, Sandbox, StartError
+from strongroom.functions.trust import write_trust
 from strongroom.functions.unpacking import CodeError
 from strongroom.ports import Invocation, InvocationResult
 from strongroom.secret.document import FaultKind, FunctionsBusy, RotationFault
@@ -49,15 +50,15 @@ class SandboxRunner:
     ) -> None:
         """`hidden`: what no function may see, the root key's file above all; the data directory is anyway.
 
-        `ca_bundle`: what functions check the server's own certificate with. `allow_unconfined`: run functions
-        also where nothing but limits holds them, as the server's own user.
+        `ca_bundle`: the server's own certificate, for functions to trust beside the usual authorities.
+        `allow_unconfined`: run functions also where nothing but limits holds them, as the server's own user.
         """
         self._log = log
         self._data_dir = data_dir.resolve()
         self._limits = limits or Limits()
         self._allow_unconfined = allow_unconfined
         self._hidden = (self._data_dir, *(path.resolve() for path in hidden))
-        self._ca_bundle = ca_bundle
+        self._certificate = ca_bundle
         self._now = now
         self._logs = FunctionLogs(data_dir, self._limits)
         self._pool = Pool(self._open, self._limits, log)
@@ -109,9 +110,14 @@ class SandboxRunner:
         else:
             self._log.warning("functions are shut in less than they could be", level=level.value, how=words)
         places = Places(self._data_dir, level, self._limits)
-        return places, Confinement(
-            level, self._limits, places.runtime, hidden=self._hidden, ca_bundle=self._ca_bundle
-        )
+        trusting = self._certificate is not None
+        try:
+            if self._certificate is not None:
+                write_trust(self._certificate, places.runtime / "ca.pem")
+        except OSError:
+            places.close()
+            raise
+        return places, Confinement(level, self._limits, places.runtime, self._hidden, trusting)
 
     def _sandbox_for(self, invocation: Invocation) -> Sandbox:
         if not invocation.runtime.startswith("python3."):
