@@ -57,7 +57,6 @@ THREADS: Final = 8
 """Secrets that are rotated at once."""
 TICK_SECONDS: Final = 0.02
 NICENESS: Final = 5
-NICENESS: Final = 5
 REST_SECONDS: Final = 30.0
 HUNG_SECONDS: Final = 1080.0
 """When a step has certainly outlived every deadline: the lease is about to end."""
