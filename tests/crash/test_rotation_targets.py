@@ -141,7 +141,7 @@ def test_interrupted_anywhere_a_rotation_ends_right_and_the_target_stays_open(
         try:
             ended = rotate(scene, prepared(), strategy, point, lambda harm=harm: HARMS[harm](scene))
         except BaseException as error:
-            error.add_note(f"{harm} {point}")
+            error.add_note(f"{harm} {point}\n{scene.site.log.read_text()[-4000:]}")
             raise
         met[harm] += 1
         looks, gap = looks + ended.looks, max(gap, ended.longest_gap)
