@@ -248,6 +248,8 @@ def _packages() -> tuple[Path, ...]:
 
 def sandbox_level(limits: Limits | None = None) -> tuple[Level, str]:
     """Return how functions are shut in on this machine, found by trying, and why not better, in words."""
+    if sys.platform != "linux":
+        return Level.NONE, "functions are run on Linux only"
     user = (limits or Limits()).first_user if os.geteuid() == 0 else None
     jailed = _try_jail(user)
     if jailed is None:

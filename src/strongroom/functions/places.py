@@ -48,6 +48,7 @@ class Places:
         self._unpacking = threading.Lock()
         self._lock = threading.Lock()
         self._users: dict[int, int] = {}
+        self._locks = data_dir / "run" / "function-users"
         self.runtime = self._copy_runtime()
         for name in ("code", "places"):
             _directory(self.root / name, 0o711)
@@ -122,15 +123,24 @@ class Places:
 
     def _take_user(self) -> int:
         """Return a user that no sandbox of this machine has, of any server."""
-        _USERS.mkdir(mode=0o700, parents=True, exist_ok=True)
+        locks = self._user_locks()
         first = self._limits.first_user
         for user in range(first, first + self._limits.users):
             with self._lock:
                 if user not in self._users:
                     with contextlib.suppress(BlockingIOError):
-                        self._users[user] = _lock(_USERS / str(user))
+                        self._users[user] = _lock(locks / str(user))
                         return user
         raise OSError("all users for functions are taken")
+
+    def _user_locks(self) -> Path:
+        """Return where the machine's servers say which users they have; where /run is closed, one's own."""
+        try:
+            _USERS.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self._locks
+        return _USERS
 
     def _copy_runtime(self) -> Path:
         """The sandbox's program lies where its users can read it, compiled."""
