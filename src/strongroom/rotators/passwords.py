@@ -7,21 +7,31 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from typing import Final
 
 from strongroom.errors import InvalidParameterException
 from strongroom.ports import Entropy
 from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.secret.material import PasswordPolicy
-from strongroom.secret.passwords import password_rules, random_password
+from strongroom.secret.passwords import PasswordRules, count_passwords, password_rules, random_password
 
 __all__ = ["RehearsalEntropy", "new_password", "setting_number"]
+
+
+FEWEST: Final = 1 << 40
+"""SECURITY: settings are tags, and who may tag a secret need not be allowed to read it: they must not come to
+leave so few passwords that one can be guessed."""
+TOO_FEW: Final = (
+    "the password settings of the rotation leave too few passwords to choose from: allow more characters, or "
+    "a greater PASSWORD_LENGTH"
+)
 
 
 def new_password(settings: Mapping[str, str], policy: PasswordPolicy, entropy: Entropy) -> str:
     """Return a password that fulfils the settings, and the target's policy where they say nothing.
 
     Raises:
-        RotationFault: a setting cannot be read, or no password fulfils them all.
+        RotationFault: a setting cannot be read, or no password, or next to none, fulfils them all.
     """
     length = setting_number(settings, "PASSWORD_LENGTH")
     try:
@@ -36,7 +46,14 @@ def new_password(settings: Mapping[str, str], policy: PasswordPolicy, entropy: E
         )
     except InvalidParameterException as exc:
         raise RotationFault(FaultKind.LIMIT, f"the password settings of the rotation: {exc}") from exc
+    if _choices(rules) < FEWEST:
+        raise RotationFault(FaultKind.LIMIT, TOO_FEW)
     return random_password(rules, entropy.below)
+
+
+def _choices(rules: PasswordRules) -> int:
+    sizes = tuple(map(len, rules.types))
+    return count_passwords(sum(sizes), rules.length, sizes if rules.each_type else ())
 
 
 class RehearsalEntropy:

@@ -49,6 +49,38 @@ def test_settings_that_no_password_fulfils_are_a_limit(settings: dict[str, str],
     assert (caught.value.kind, caught.value.message) == (FaultKind.LIMIT, message)
 
 
+ONLY_A = {
+    "EXCLUDE_UPPERCASE": "true",
+    "EXCLUDE_NUMBERS": "true",
+    "EXCLUDE_PUNCTUATION": "true",
+    "EXCLUDE_CHARACTERS": "bcdefghijklmnopqrstuvwxyz",
+}
+TOO_FEW = (
+    "the password settings of the rotation leave too few passwords to choose from: allow more characters, or a "
+    "greater PASSWORD_LENGTH"
+)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ONLY_A,
+        {**ONLY_A, "PASSWORD_LENGTH": "4096"},
+        {**ONLY_A, "EXCLUDE_UPPERCASE": "false", "PASSWORD_LENGTH": "8"},
+        {"PASSWORD_LENGTH": "6"},
+    ],
+)  # fmt: skip
+def test_who_may_only_tag_cannot_come_to_know_the_password(settings: dict[str, str]) -> None:
+    with pytest.raises(RotationFault) as caught:
+        new_password(settings, POLICY, SeededEntropy(1))
+    assert (caught.value.kind, caught.value.message) == (FaultKind.LIMIT, TOO_FEW)
+
+
+def test_eight_letters_and_digits_are_enough() -> None:
+    settings = {"PASSWORD_LENGTH": "8", "EXCLUDE_PUNCTUATION": "true"}
+    assert len(new_password(settings, POLICY, SeededEntropy(1))) == 8
+
+
 NAMES = UserNames(limit=16)
 
 
