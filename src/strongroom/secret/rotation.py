@@ -62,6 +62,8 @@ _TARGET: Final = ("engine", "host", "port", "url", "ssl", "sslrootcert", "ca")
 """Where a superuser's password goes, and by what its receiver is trusted."""
 _ASKED: Final = ("dbname", "commonName", "subjectAltNames", "validDays")
 """Where a superuser logs in who has no database of his own, and what an authority signs."""
+_SECOND: Final = re.compile("_clone(?=,|$)", re.IGNORECASE)
+"""Ends the name of the second of two users, which may be the first part of a directory's name."""
 _FUNCTION: Final = re.compile(r"function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?")
 _ROLE: Final = re.compile(r"role/[\w+=,.@/-]{1,576}", re.ASCII)
 
@@ -262,14 +264,17 @@ def _daily_if_in_days(secret: Secret) -> tuple[Schedule, int | None]:
 
 def admin_use(secret_arn: str, document: SecretDocument) -> bytes | None:
     """Return what tells whether a superuser secret is used for what it was when RotateSecret was called: a
-    digest of its ARN and of the target. None: the value names no superuser secret.
+    digest of its ARN, of the target, of the pair of users and of what a certificate is to say. None: the
+    value names no superuser secret.
 
     SECURITY: whoever may write a secret could otherwise have a superuser's password sent to a host of his
-    own, or have any secret used as a superuser's.
+    own, have any secret used as a superuser's, or an authority's for any name; and whoever has a user
+    `root_clone` at the target could have the password of `root` changed.
     """
     if not document.get(ADMIN):
         return None
     named = [str(document.get(field, "")) for field in (ADMIN, *_TARGET, *_ASKED)]
+    named.append(_SECOND.sub("", str(document.get("username", "")), count=1))
     return hashlib.sha256("\0".join((secret_arn, *named)).encode()).digest()
 
 

@@ -289,7 +289,7 @@ TARGET = {"masterarn": "arn:admin", "engine": "postgres", "host": "db", "usernam
     "field",
     [
         "masterarn", "engine", "host", "port", "url", "ssl", "sslrootcert", "ca",
-        "dbname", "commonName", "subjectAltNames", "validDays",
+        "username", "dbname", "commonName", "subjectAltNames", "validDays",
     ],
 )  # fmt: skip
 def test_a_superuser_secret_is_approved_for_one_target_and_for_whom_it_trusts(field: str) -> None:
@@ -297,6 +297,14 @@ def test_a_superuser_secret_is_approved_for_one_target_and_for_whom_it_trusts(fi
     assert approved is not None
     assert admin_use("arn:app", SecretDocument({**TARGET, field: "another"})) != approved
     assert admin_use("arn:another", SecretDocument(TARGET)) != approved
+
+
+@pytest.mark.parametrize("name", ["app_clone", "APP_CLONE", "uid=app_clone,ou=people", "a_clone_app_clone"])
+def test_the_approval_is_for_a_pair_of_users(name: str) -> None:
+    first = name.replace("app_clone", "app").replace("APP_CLONE", "APP")
+    approved = admin_use("arn:app", SecretDocument({**TARGET, "username": first}))
+    assert admin_use("arn:app", SecretDocument({**TARGET, "username": name})) == approved
+    assert admin_use("arn:app", SecretDocument({**TARGET, "username": f"x{name}"})) != approved
 
 
 def test_the_approval_outlives_rotations() -> None:

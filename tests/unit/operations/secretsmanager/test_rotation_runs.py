@@ -167,7 +167,33 @@ def test_a_policy_that_comes_later_fails_the_rotation_in_words(room: RotationRoo
     room.clock.pass_(minutes=1)
     room.work()
     assert room.history(secret.arn)[-1].message == (
-        f"the role {ROLE_NAME} has gone; call RotateSecret again, which makes it"
+        f"the role {ROLE_NAME} has gone, or no longer trusts secretsmanager.amazonaws.com; call RotateSecret "
+        "again, which makes it"
+    )
+
+
+@pytest.mark.parametrize("change", ["trusts another service", "has another path"])
+def test_a_role_the_service_may_not_take_is_not_taken(room: RotationRoom, change: str) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    role = rotation_role(room.unit, ACCOUNT)
+    assert role is not None
+    if change == "has another path":
+        changed = replace(role, path="/")
+    else:
+        trust = role.trust_policy.replace("secretsmanager.amazonaws.com", "lambda.amazonaws.com")
+        changed = replace(role, trust_policy=trust)
+    room.unit.save(ROLES, changed)
+    assert rotation_role(room.unit, ACCOUNT) is None
+    room.work()
+    assert room.rotator.begun == []
+    assert room.history(secret.arn)[-1].message.startswith(f"the role {ROLE_NAME} has gone, or no longer")
+    room.add_rotated("other")
+    request = {**ROTATE, "SecretId": "other", "ClientRequestToken": LATER_TOKEN}
+    assert refused(room, InvalidRequestException, ROTATE_SECRET, request) == (
+        "Secrets Manager can't rotate this secret without a rotation function: a role of your own has the "
+        f"name {ROLE_NAME}, or the role of that name doesn't trust secretsmanager.amazonaws.com. Delete that "
+        "role."
     )
 
 
@@ -194,7 +220,9 @@ def test_who_may_not_decrypt_the_superuser_secret_may_not_have_it_used(room: Rot
     room.run(ROTATE_SECRET, ROTATE)
 
 
-@pytest.mark.parametrize("changed", [{"masterarn": "other"}, {"host": "evil.example"}, {"port": 1}])
+@pytest.mark.parametrize(
+    "changed", [{"masterarn": "other"}, {"host": "evil.example"}, {"port": 1}, {"username": "eve_clone"}]
+)
 def test_a_superuser_secret_serves_only_what_it_was_approved_for(
     room: RotationRoom, changed: dict[str, Any]
 ) -> None:
