@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -152,7 +153,8 @@ class SandboxRunner:
 
     def _request(self, invocation: Invocation) -> dict[str, Any]:
         return {
-            "event": invocation.event.decode("utf-8", "surrogatepass"),
+            # In any of the encodings of Unicode, as whoever checked that it is JSON may have taken it.
+            "event": invocation.event.decode(json.detect_encoding(invocation.event), "surrogatepass"),
             "credentials": list(invocation.credentials),
             "timeout_seconds": invocation.timeout_seconds,
             "facts": dict(facts_of(invocation)),

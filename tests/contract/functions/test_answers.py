@@ -44,6 +44,11 @@ def test_the_event_goes_in_and_the_answer_comes_out(runner: SandboxRunner) -> No
     assert answer(runner, an_invocation(code, event=json.dumps(event).encode())) == {"got": event}
 
 
+def test_an_event_may_be_in_another_encoding_of_unicode(runner: SandboxRunner) -> None:
+    code = "def handler(event, context):\n    return event\n"
+    assert answer(runner, an_invocation(code, event='"öß"'.encode("utf-16"))) == "öß"
+
+
 def test_the_context_is_lambdas(runner: SandboxRunner) -> None:
     code = """
 def handler(event, c):
