@@ -20,7 +20,9 @@ from strongroom.identity.records import Role
 from strongroom.identity.sessions import Session
 from strongroom.names import AccountId, Region, role_arn
 from strongroom.operations.call import Call, Resources
+from strongroom.operations.lambda_.standing import service_allowed
 from strongroom.operations.sts.sessions import Origins, principal_of_session
+from strongroom.policy.document import PolicyKind
 from strongroom.ports import ROLES, Entropy, ReadUnit, WriteUnit
 
 __all__ = ["ROLE_NAME", "SESSION_NAME", "as_service", "kept_role", "rotation_role", "service_call"]
@@ -42,10 +44,17 @@ _TRUST: Final = json.dumps(
 def rotation_role(unit: ReadUnit, account_id: str) -> Role | None:
     """Return the account's role for rotation; None before it was needed, or when it was deleted.
 
-    SECURITY: only at its own path. A role that merely has the name is its maker's.
+    SECURITY: only at its own path, and as long as it trusts the service. A role that merely has the name is
+    its maker's.
     """
     role = unit.find_alternate(ROLES, account_id, fold_name(ROLE_NAME))
-    return role if role is not None and role.path == _PATH else None
+    if role is None or role.path != _PATH:
+        return None
+    context = {"aws:SourceAccount": account_id}
+    trusts = service_allowed(
+        _SERVICE, "sts:AssumeRole", role.arn, role.trust_policy, PolicyKind.TRUST, context
+    )
+    return role if trusts else None
 
 
 def kept_role(unit: WriteUnit, account_id: AccountId, now: dt.datetime, entropy: Entropy) -> Role | None:

@@ -266,7 +266,9 @@ def _refused(operation: str, refusal: CallRefused) -> RotationFault:
 
 def _no_role() -> RotationFault:
     return RotationFault(
-        FaultKind.SERVICE, f"the role {ROLE_NAME} has gone; call RotateSecret again, which makes it"
+        FaultKind.SERVICE,
+        f"the role {ROLE_NAME} has gone, or no longer trusts secretsmanager.amazonaws.com; call RotateSecret "
+        "again, which makes it",
     )
 
 

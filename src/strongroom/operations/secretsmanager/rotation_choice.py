@@ -42,7 +42,7 @@ CANNOT_READ: Final = (
 )
 ROLE_NAME_TAKEN: Final = (
     "Secrets Manager can't rotate this secret without a rotation function: a role of your own has the name "
-    f"{ROLE_NAME}. Give that role another name."
+    f"{ROLE_NAME}, or the role of that name doesn't trust secretsmanager.amazonaws.com. Delete that role."
 )
 _GET: Final = "secretsmanager:GetSecretValue"
 
