@@ -28,20 +28,5 @@ def open_functions(settings: Settings, log: Any) -> FunctionRunner:
         settings.data_dir,
         log,
         hidden=(path,) if kept_in_file and not settings.ephemeral else (),
-        ca_bundle=None if settings.tls is None else _shown_certificate(settings.tls.certificate, log),
+        ca_bundle=None if settings.tls is None else settings.tls.certificate,
     )
-
-
-def _shown_certificate(file: Path, log: Any) -> Path | None:
-    """Return the file with the server's certificate, for functions to check it with.
-
-    SECURITY: functions read all of it. A file that holds the private key as well is not shown to them.
-    """
-    if b"PRIVATE KEY" not in file.read_bytes():
-        return file
-    log.warning(
-        "functions cannot check the server's certificate: its file holds the private key as well; put the "
-        "key into a file of its own",
-        file=str(file),
-    )
-    return None
