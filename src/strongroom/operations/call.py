@@ -91,10 +91,10 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     """What the operation's `prepare` had done on a worker thread; None when it asked for nothing."""
     details: dict[str, Any] = {}
     """What the handler wants in its audit record beyond the request: `created` (ARNs of what the call made,
-    where no target names it: see `note_created`), `response_elements` (of a read that gives out something to be known again by,
-    without what is secret of it), `additional` (additionalEventData of a call that succeeds),
-    `extra_events` (one per secret of a batch: see audit.event). `timed` is set by `operations/authorize`
-    when a decision may have looked at the time."""
+    where no target names it: see `note_created`), `response_elements` (of a read that gives out something to
+    be known again by, without what is secret of it), `additional` (additionalEventData of a call that
+    succeeds), `extra_events` (one per secret of a batch: see audit.event). `timed` is set by
+    `operations/authorize` when a decision may have looked at the time."""
 
     @property
     def account_id(self) -> AccountId:
@@ -229,7 +229,7 @@ class Operation:
     prepare: Prepare | None = None
     """Only for work that would hold up the event loop or the writer for milliseconds."""
     patient: bool = False
-    """True: the work mostly waits, for minutes perhaps (a function runs), and must not keep others waiting."""
+    """True: the work mostly waits, for minutes perhaps (a function runs), and must not hold up others."""
     large: bool = False
     """True: its requests may be larger than SMALL_BODY_BYTES. Only with `prepare`, where they are decoded."""
     read_only: bool = True
