@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from strongroom.secret.document import SecretDocument, Strategy
 from strongroom.secret.material import RotationMaterial
@@ -37,6 +37,8 @@ from support.watching import Value, Watch
 
 END_SECONDS = 60
 LOOP_SECONDS = 6
+CALL_SECONDS = 20
+"""A call that is not answered for so long never will be."""
 
 
 class Target(Protocol):
@@ -74,12 +76,12 @@ class Scene:
     @cached_property
     def client(self) -> Any:
         """A client whose endpoint outlives the server: each that is started listens on the same port."""
-        return self.server.client("secretsmanager")
+        return self.server.client("secretsmanager", read_timeout=CALL_SECONDS)
 
     @cached_property
     def watching(self) -> Any:
         """Another one."""
-        return self.server.client("secretsmanager")
+        return self.server.client("secretsmanager", read_timeout=CALL_SECONDS)
 
     def close(self) -> None:
         self.client.close()
@@ -224,6 +226,8 @@ def rotate(
                 client.rotate_secret(SecretId=name, ClientRequestToken=token, **request)
                 begun = True
             return _labels(client, name).get(token) == ["AWSCURRENT"]
+        except ReadTimeoutError:
+            raise
         except BotoCoreError:
             return False
         except ClientError as error:
