@@ -171,8 +171,10 @@ ROTATE_SECRET = Operation(
         "policies, resource policies and what is attached to the role hold for it. A template name of AWS's "
         "in RotationLambdaARN stands for such a rotator unless there is a function of that name.",
         "With `masterarn` in the value the caller needs secretsmanager:GetSecretValue on that secret, and "
-        "kms:Decrypt where its key asks for that. When it, the target, its pair of users, or what a "
-        "certificate is to say is changed later, rotations fail until RotateSecret is called again.",
+        "kms:Decrypt where its key asks for that; one that is not there is "
+        "ResourceNotFoundException. A name stands for a secret of the rotated one's account. When it, the "
+        "target, its pair of users, or what a certificate is to say is changed later, rotations fail until "
+        "RotateSecret is called again.",
         "A ClientRequestToken of a version that exists already is ResourceExistsException, unless it is that "
         "of an earlier RotateSecret, which is answered as then and changes nothing.",
         "A failed rotation is attempted again after 5, 30, 120 and 600 seconds, as long as its window is "

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from strongroom.errors import AccessDeniedException, DecryptionFailure, InvalidRequestException, ServiceError
-from strongroom.names import AWSCURRENT
+from strongroom.names import AWSCURRENT, secret_arn
 from strongroom.operations.authorize import allowed, authorize, note
 from strongroom.operations.call import Call, Target
 from strongroom.operations.datakeys import open_value
@@ -18,7 +18,7 @@ from strongroom.operations.lambda_.policies import may_invoke
 from strongroom.operations.refusals import note_unreachable
 from strongroom.operations.rotation_role import ROLE_NAME, as_service, kept_role
 from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, way_of
-from strongroom.operations.secretsmanager.resolution import secret_target
+from strongroom.operations.secretsmanager.resolution import present, secret_target
 from strongroom.ports import WriteUnit
 from strongroom.secret.document import RotationFault, SecretDocument, parse_document
 from strongroom.secret.records import Rotation, Secret
@@ -77,6 +77,7 @@ class Choice:
         Raises:
             AccessDeniedException: there is no such function, or Secrets Manager may not invoke it; or the
                 caller may not read the superuser secret, which the rotation is going to use.
+            ResourceNotFoundException: there is no superuser secret.
             DecryptionFailure, InvalidRequestException: the caller cannot read it (`open_value`).
         """
         way = way_of(self._unit, self._call.resources, replace(self._secret, rotation=rotation))
@@ -103,13 +104,27 @@ class Choice:
             return None
         # SECURITY: whoever may rotate a secret must not thereby use a superuser secret he may not read; and
         # reading it takes its key, too.
-        target = secret_target(self._call, self._unit, admin, _GET)
+        target = secret_target(self._call, self._unit, self._meant(admin), _GET)
         authorize(self._call, self._unit, (target,))
-        found: Secret | None = target.record
-        version = None if found is None else self._unit.version(found.arn, found.labels.get(AWSCURRENT, ""))
-        if found is not None and version is not None:
+        # What came later under that name would have been approved by nobody.
+        found = present(target)
+        version = self._unit.version(found.arn, found.labels.get(AWSCURRENT, ""))
+        if version is not None:
             open_value(self._call, self._unit, version, region=found.region, account_id=found.account_id)
         return admin_use(self._secret.arn, document)
+
+    def _meant(self, admin: str) -> str:
+        """Return the ARN that a name stands for when the rotation comes to it: in the secret's own account.
+
+        SECURITY: the caller may be of another account, and have a secret of that name there.
+        """
+        if admin.startswith("arn:"):
+            return admin
+        home = self._secret
+        found = self._unit.secret_named(home.account_id, home.region, admin)
+        if found is not None:
+            return found.arn
+        return secret_arn(home.region, home.account_id, admin, "").removesuffix("-")
 
     def _read(self) -> SecretDocument | None:
         """Return the current value's members; None when it has none."""

@@ -14,7 +14,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from strongroom.errors import AccessDeniedException, InvalidRequestException, ServiceError
+from strongroom.errors import (
+    AccessDeniedException,
+    InvalidRequestException,
+    ResourceNotFoundException,
+    ServiceError,
+)
 from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, Arn
 from strongroom.operations.call import Operation
 from strongroom.operations.rotation_role import ROLE_NAME, rotation_role
@@ -30,7 +35,7 @@ from strongroom.operations.secretsmanager.versions import UPDATE_SECRET_VERSION_
 from strongroom.ports import ROLES, SECRET_POLICIES
 from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.secret.runs import Outcome, Step
-from support.key_room import ACCOUNT, NOON, allow, deny
+from support.key_room import ACCOUNT, NOON, OTHER_ACCOUNT, allow, deny, for_principal, policy
 from support.replica_room import PARIS, version_id
 from support.rotation_room import FUNCTION, RotationRoom
 
@@ -144,8 +149,8 @@ def test_the_service_reads_in_a_role_of_its_own_that_policies_hold_for(room: Rot
         f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/rotation.secretsmanager.amazonaws.com/{ROLE_NAME} "
         "can't read it: a policy denies it. Let the role read the secret, or give a RotationLambdaARN."
     )
-    for policy in room.unit.scan(SECRET_POLICIES, secret.arn):
-        room.unit.delete(SECRET_POLICIES, secret.arn, policy.policy_name)
+    for stored in room.unit.scan(SECRET_POLICIES, secret.arn):
+        room.unit.delete(SECRET_POLICIES, secret.arn, stored.policy_name)
     room.run(ROTATE_SECRET, ROTATE)
     role = rotation_role(room.unit, ACCOUNT)
     assert role is not None
@@ -205,6 +210,36 @@ def test_who_may_not_read_the_superuser_secret_may_not_have_it_used(room: Rotati
     assert message == (
         f"User: {ann.arn} is not authorized to perform: secretsmanager:GetSecretValue on resource: {admin.arn} "
         "because no identity-based policy allows the secretsmanager:GetSecretValue action"
+    )
+
+
+def test_a_superuser_secret_is_looked_for_where_the_rotation_will_find_it(room: RotationRoom) -> None:
+    """A caller of another account has a secret of the same name."""
+    value = json.dumps({"username": "eve", "password": "hers"})
+    room.add_secret("admin", [value], account_id=OTHER_ACCOUNT)
+    admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root"})], suffix="ZzZzZz")
+    secret = room.add_rotated(masterarn="admin")
+    eve = room.user("eve", allow("secretsmanager:*", "kms:*"), account_id=OTHER_ACCOUNT)
+    room.attach_policy(
+        secret.arn, policy(for_principal(eve.arn, "secretsmanager:RotateSecret", Resource="*"))
+    )
+    request = {**ROTATE, "SecretId": secret.arn}
+    message = refused(room, AccessDeniedException, ROTATE_SECRET, request, principal=eve)
+    assert message.startswith(
+        f"User: {eve.arn} is not authorized to perform: secretsmanager:GetSecretValue on resource: {admin.arn}"
+    )
+    room.run(ROTATE_SECRET, request)
+    room.work()
+    assert [each.outcome for each in room.history(secret.arn)] == [Outcome.SUCCEEDED]
+
+
+@pytest.mark.parametrize(
+    "named", ["absent", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:absent-AbCdEf"]
+)
+def test_a_superuser_secret_that_is_not_there_yet_is_not_approved(room: RotationRoom, named: str) -> None:
+    room.add_rotated(masterarn=named)
+    assert refused(room, ResourceNotFoundException, ROTATE_SECRET, ROTATE) == (
+        "Secrets Manager can't find the specified secret."
     )
 
 
