@@ -158,6 +158,15 @@ class TestWhatASinkGets:
         assert house.advance(feed) == ""
         assert lines(tmp_path / "out.jsonl") == [failed, canary]
 
+    def test_is_everything_again_once_the_trail_was_put_back(self, house: House, tmp_path: Path) -> None:
+        feed = house.follow(f"file://{tmp_path}/out.jsonl")
+        first = house.write(event(), event())
+        house.advance(feed)
+        house.sinks[0].reset()
+        again = house.write(event())
+        house.advance(house.follow(f"file://{tmp_path}/out.jsonl"))
+        assert lines(tmp_path / "out.jsonl") == [*first, *first, *again]
+
 
 class TestAWebhook:
     @pytest.fixture

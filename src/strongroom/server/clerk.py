@@ -20,7 +20,7 @@ from strongroom.server.log import open_log
 from strongroom.server.metering import PUBLISH_SECONDS, Family, Sample, publish, resident
 from strongroom.server.troubles import Troubles
 from strongroom.server.world import SystemClock
-from strongroom.trail.feed import Feed, Follower, Progress
+from strongroom.trail.feed import Feed, Progress, Restartable
 from strongroom.trail.index.shards import INDEX
 from strongroom.trail.index.writing import Index
 from strongroom.trail.ledger import LEDGER, Ledger
@@ -45,7 +45,7 @@ class Following:
         self,
         name: str,
         trail: Path,
-        followers: Sequence[Follower],
+        followers: Sequence[Restartable],
         log: Any,
         *,
         limit: int | None = None,
@@ -53,6 +53,7 @@ class Following:
     ) -> None:
         """`after` is called with what each `advance` came to, on the same thread."""
         self._after = after
+        self._followers = tuple(followers)
         self._feed = Feed(trail, followers)
         self._limit = {} if limit is None else {"limit": limit}
         self._troubles = Troubles(log)
@@ -78,6 +79,10 @@ class Following:
             if name not in progress.errors and lag >= 0 and progress.taken:
                 self._troubles.done(name)
         self._lag, self._skipped = dict(progress.lag), dict(progress.skipped)
+        for follower in self._followers:
+            if isinstance(progress.errors.get(follower.name), IntegrityError):
+                # The trail was put back to an older state: its numbers mean other records from here on.
+                follower.reset()
         if self._after is not None:
             self._after(progress)
         return progress
@@ -113,16 +118,13 @@ class Following:
 
 
 class IndexCare:
-    """What the index needs besides records. Called after each of the feed's steps."""
+    """Has the index packed now and then. Called after each of the feed's steps."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
         self._tend_at = 0.0
 
-    def __call__(self, progress: Progress) -> None:
-        if isinstance(progress.errors.get(self._index.name), IntegrityError):
-            # The trail was put back to an older state: what the index has of the later one counts no more.
-            self._index.reset()
+    def __call__(self, _: Progress) -> None:
         if time.monotonic() >= self._tend_at:
             self._tend_at = time.monotonic() + TENDING_SECONDS
             self._index.tend()
@@ -139,7 +141,7 @@ def run_clerk(data_dir: Path, sinks: Sequence[SinkAddress], index_days: int, par
     trail = data_dir / "trail"
     opened: list[Sink] = []
     index = Index(data_dir / INDEX, SystemClock(), retention_days=index_days)
-    books: list[Follower] = [Ledger.open(data_dir / LEDGER), index]
+    books: list[Restartable] = [Ledger.open(data_dir / LEDGER), index]
     followings = [Following("books", trail, books, log, after=IndexCare(index))]
     for address in sinks:
         sink = address.open(data_dir / "index")

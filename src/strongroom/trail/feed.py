@@ -16,7 +16,7 @@ from strongroom.errors import IntegrityError
 from strongroom.trail.cursor import FedRecord, SlotCursor, last_number
 from strongroom.trail.layout import slots
 
-__all__ = ["FedRecord", "Feed", "Follower", "Progress"]
+__all__ = ["FedRecord", "Feed", "Follower", "Progress", "Restartable"]
 
 MIN_SHARE: Final = 64 * 1024
 FIRST_PAUSE_SECONDS: Final = 0.5
@@ -42,6 +42,14 @@ class Follower(Protocol):
         before a position are left out by the follower: after a crash some may come again. Whatever this
         raises, nothing was taken; it is offered again later.
         """
+        ...
+
+
+class Restartable(Follower, Protocol):
+    """A follower that can begin anew."""
+
+    def reset(self) -> None:
+        """Nothing was taken: all that there is is offered again, from the first record on."""
         ...
 
 

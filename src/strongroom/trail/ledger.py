@@ -113,6 +113,13 @@ class Ledger:
             )
         self._positions = positions
 
+    def reset(self) -> None:
+        """There is nothing in the ledger, so that it is made again (`Restartable.reset`)."""
+        with self._connection:
+            self._connection.execute("DELETE FROM readings")
+            self._connection.execute("DELETE FROM positions")
+        self._positions = {}
+
     def readings(self, secret_arn: str | None = None) -> list[Reading]:
         """Return what is known of a secret, or of all, the last read first."""
         condition, values = ("", ()) if secret_arn is None else (" WHERE secret = ?", (secret_arn,))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from strongroom.audit.reading import Reading, reading_of
+from strongroom.server.clerk import Following
+from strongroom.server.log import open_log
 from strongroom.trail.feed import FedRecord, Feed
 from strongroom.trail.ledger import LEDGER, Ledger, readings_up_to_now
 from strongroom.trail.segment import SegmentTrail
@@ -147,3 +151,37 @@ class TestBesideATrail:
         Ledger.open(data_dir / LEDGER).close()
         assert (data_dir / LEDGER).stat().st_mode & 0o077 == 0
         assert (data_dir / LEDGER).parent.stat().st_mode & 0o077 == 0
+
+
+def test_of_a_trail_that_was_put_back_the_ledger_is_made_again(tmp_path: Path) -> None:
+    trail, older = tmp_path / "trail", tmp_path / "older"
+    trail.mkdir()
+    writer = SegmentTrail.open(trail, "api")
+    kept = [event("s", "a", "alice", n, "AWSCURRENT", "GetSecretValue") for n in range(3)]
+    lost = [event("s", "a", "mallory", n, "AWSCURRENT", "GetSecretValue") for n in range(5)]
+    new = [event("s", "a", "bob", 9, "AWSCURRENT", "GetSecretValue")]
+    for each in kept:
+        writer.append(each)
+    shutil.copytree(trail, older)
+    for each in lost:
+        writer.append(each)
+    writer.close()
+    ledger = Ledger.open(tmp_path / LEDGER)
+    following = Following("ledger", trail, [ledger], open_log("test"))
+    following.advance()
+    assert known(ledger) == recount(kept + lost)
+    following._feed.close()
+    shutil.rmtree(trail)
+    shutil.copytree(older, trail)
+    writer = SegmentTrail.open(trail, "api")
+    for each in new:
+        writer.append(each)
+    following = Following("ledger", trail, [ledger], open_log("test"))
+    following._feed._monotonic = lambda: next(clock)
+    clock = itertools.count(0, 1000)
+    for _ in range(3):
+        following.advance()
+    assert known(ledger) == recount(kept + new)
+    following._feed.close()
+    ledger.close()
+    writer.close()

@@ -59,6 +59,11 @@ class Sink:
                 self._outlet.deliver(wanted)
             self._save({**self._positions, **{each.slot: each.number for each in batch}})
 
+    def reset(self) -> None:
+        """Everything is sent again (`Restartable.reset`): what is new in a trail that was put back to an older
+        state cannot be told from what was sent before, and nothing may be left out."""
+        self._save({})
+
     def close(self) -> None:
         self._outlet.close()
 
