@@ -60,8 +60,8 @@ class Sink:
             self._save({**self._positions, **{each.slot: each.number for each in batch}})
 
     def reset(self) -> None:
-        """Everything is sent again (`Restartable.reset`): what is new in a trail that was put back to an older
-        state cannot be told from what was sent before, and nothing may be left out."""
+        """Everything is sent again (`Restartable.reset`): what is new in a trail that was put back cannot be
+        told from what was sent before, and nothing may be left out."""
         self._save({})
 
     def close(self) -> None:
