@@ -69,6 +69,12 @@ class Interruptions:
             self._point, self._act = point, act
             self.done.clear()
 
+    def met(self) -> bool:
+        """Tell whether the point was come to, once what was done there is done; nothing happens at it any more."""
+        with self._lock:
+            missed, self._point = self._point, None
+        return missed is None and self.done.wait(LATE_SECONDS)
+
     def points(self) -> list[Point]:
         """Return all points that were come to, in no order."""
         with self._lock:
