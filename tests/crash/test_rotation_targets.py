@@ -101,9 +101,10 @@ OF_FUNCTIONS: dict[str, Harm] = {"the function killed": Scene.kill_function}
 HARMS = {**KILLS, **OF_THE_TARGET, **OF_FUNCTIONS}
 
 
-def plan(points: list[Point], *, functions: bool) -> list[tuple[Point, str]]:
+def plan(points: list[Point], *, functions: bool, case: str) -> list[tuple[Point, str]]:
     """Return every point with every harm it can meet; at first each point once, as various as can be."""
-    draw = random.Random(SEED)
+    draw = random.Random(f"{SEED} {case}")
+    first = draw.randrange(len(HARMS))
     points = sorted(points, key=lambda point: (point.kind, point.number, point.after))
     draw.shuffle(points)
     more = [*OF_FUNCTIONS] if functions else []
@@ -113,14 +114,18 @@ def plan(points: list[Point], *, functions: bool) -> list[tuple[Point, str]]:
         for number, point in enumerate(points):
             possible = harms[point.kind]
             if turn < len(possible):
-                order.append((point, possible[(number + turn) % len(possible)]))
+                order.append((point, possible[(first + number + turn) % len(possible)]))
     return order
 
 
 @pytest.mark.parametrize("before", [0, 1], ids=["the first rotation", "a later one"])
 @pytest.mark.parametrize("strategy", [*Strategy], ids=[each.value for each in Strategy])
 def test_interrupted_anywhere_a_rotation_ends_right_and_the_target_stays_open(
-    scene: Scene, strategy: Strategy, before: int, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest,
+    scene: Scene,
+    strategy: Strategy,
+    before: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     if strategy is Strategy.SINGLE_USER and before:
         pytest.skip("is as the first one")
@@ -132,7 +137,7 @@ def test_interrupted_anywhere_a_rotation_ends_right_and_the_target_stays_open(
         return name
 
     calm = rotate(scene, prepared(), strategy, None, lambda: Fate.ON)
-    order = plan(scene.interruptions.points(), functions=bool(scene.functions))
+    order = plan(scene.interruptions.points(), functions=bool(scene.functions), case=request.node.name)
     met: Counter[str] = Counter()
     looks, gap = calm.looks, calm.longest_gap
     for point, harm in order[:ROUNDS]:
