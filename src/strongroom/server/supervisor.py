@@ -39,6 +39,8 @@ __all__ = ["AddressError", "free_address", "supervise"]
 STOP_SECONDS: Final = 15
 """How long a worker may take to finish its calls."""
 RESTART_SECONDS: Final = 1.0
+SETTLED_SECONDS: Final = 10.0
+"""Workers that die within so long of the start have something that starting again does not mend."""
 """How long after its end a process is started again."""
 HEADER_MILLISECONDS: Final = 20_000
 PARENT_SECONDS: Final = 0.25
@@ -101,18 +103,41 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
             _Kept("metrics", partial(_serve_metrics, room.path, *settings.metrics, supervisor), log)
         )
     clear_metrics(room.path)
-    server, worker = _server(settings), Worker(settings, room, root_key, models)
+    worker = Worker(settings, room, root_key, models)
     # What exists now is shared with the workers, page by page, until someone writes to it.
     gc.collect()
     gc.freeze()
     for child in children:
         child.start()
     try:
-        server.serve(target_loader=worker.listener, wrap_loader=False)
+        begun = time.monotonic()
+        while not _served(settings, worker, begun, log):
+            time.sleep(RESTART_SECONDS)
     finally:
         # The keeper is the last: it exports what the others have recorded.
         for child in reversed(children):
             child.stop()
+
+
+def _served(settings: Settings, worker: Worker, begun: float, log: Any) -> bool:
+    """Serve; True when that ended because it was to. False: workers died too quickly for the web server,
+    which gives up then, and it had gone well for a while since `begun`, the first start.
+
+    Raises:
+        SystemExit: they die as soon as they start.
+    """
+    server = _server(settings)
+    try:
+        server.serve(target_loader=worker.listener, wrap_loader=False)
+    except SystemExit:
+        if server.interrupt_signal:
+            raise
+        settled = time.monotonic() >= begun + SETTLED_SECONDS
+        log.error("workers ended one after the other" + ("; starting them again" if settled else ""))
+        if not settled:
+            raise
+        return False
+    return True
 
 
 def _listen_further(
