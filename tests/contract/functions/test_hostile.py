@@ -182,7 +182,9 @@ def handler(event, context):
     assert run(runner, code, memory_mb=1024) in ("No space left on device", KILLED)
     look = "import os\ndef handler(event, context): return os.listdir('/tmp')"
     if jailed():
-        assert run(runner, look) == []
+        # An interpreter that lies there can be seen.
+        seen = [each for each in run(runner, look) if not sys.prefix.startswith(f"/tmp/{each}")]  # noqa: S108
+        assert seen == []
 
 
 def test_one_large_file_is_bounded(runner: SandboxRunner) -> None:

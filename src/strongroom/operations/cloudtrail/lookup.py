@@ -127,8 +127,9 @@ def _opened(call: Call, token: str) -> tuple[int, ...]:
     try:
         sealed = base64.b64decode(token, validate=True)
         return _position(call.resources.root_key.unwrap(_PURPOSE, sealed, _bound(call)))
-    except (binascii.Error, ValueError, IntegrityError) as exc:
-        raise InvalidNextTokenException(messages.INVALID_NEXT_TOKEN) from exc
+    except (binascii.Error, ValueError, IntegrityError):
+        # Without its cause: a text that is no token of ours is no damage here.
+        raise InvalidNextTokenException(messages.INVALID_NEXT_TOKEN) from None
 
 
 def _shown(event: bytes) -> Mapping[str, Any]:
