@@ -56,7 +56,7 @@ __all__ = ["THREADS", "Rotations", "mend", "run_rotations"]
 THREADS: Final = 8
 """Secrets that are rotated at once."""
 TICK_SECONDS: Final = 0.02
-NICENESS: Final = 5
+NICENESS: Final = 10
 REST_SECONDS: Final = 30.0
 HUNG_SECONDS: Final = 1080.0
 """When a step has certainly outlived every deadline: the lease is about to end."""
@@ -220,8 +220,6 @@ def run_rotations(
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Whoever waits for an answer comes first.
-    os.nice(NICENESS)
     # Whoever waits for an answer comes first.
     os.nice(NICENESS)
     log = open_log("rotation")
