@@ -236,7 +236,11 @@ GET_SECRET_VALUE = Operation(
     targets=_get_targets,
     handle=get_secret_value,
     repeat=repeat_get_secret_value,
-    deviations=("The text of DecryptionFailure is the API model's description of it.",),
+    deviations=(
+        "The text of DecryptionFailure is the API model's description of it.",
+        "The key that a value is sealed or opened with is used without a KMS record of its own; AWS leaves "
+        "one with invokedBy secretsmanager.amazonaws.com. The record of the read names the version.",
+    ),
 )
 BATCH_GET_SECRET_VALUE = Operation(
     name="BatchGetSecretValue",
