@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -39,9 +40,11 @@ __all__ = ["AddressError", "free_address", "supervise"]
 STOP_SECONDS: Final = 15
 """How long a worker may take to finish its calls."""
 RESTART_SECONDS: Final = 1.0
-SETTLED_SECONDS: Final = 10.0
-"""Workers that die within so long of the start have something that starting again does not mend."""
 """How long after its end a process is started again."""
+SETTLED_SECONDS: Final = 10.0
+"""A server that has served for so long has nothing that keeps workers from starting."""
+STRIKES: Final = 3
+"""How often in a row the web server may give up, without having served for SETTLED_SECONDS in between."""
 HEADER_MILLISECONDS: Final = 20_000
 PARENT_SECONDS: Final = 0.25
 
@@ -110,32 +113,31 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
     for child in children:
         child.start()
     try:
-        begun = time.monotonic()
-        while not _served(settings, worker, begun, log):
+        # None is forgiven at first: workers that die at once suffer from what starting again does not mend.
+        strikes, begun = STRIKES, time.monotonic()
+        while not _served(settings, worker, log):
+            strikes = 0 if time.monotonic() >= begun + SETTLED_SECONDS else strikes
+            strikes += 1
+            if strikes > STRIKES:
+                sys.exit(1)
             time.sleep(RESTART_SECONDS)
+            begun = time.monotonic()
     finally:
         # The keeper is the last: it exports what the others have recorded.
         for child in reversed(children):
             child.stop()
 
 
-def _served(settings: Settings, worker: Worker, begun: float, log: Any) -> bool:
-    """Serve; True when that ended because it was to. False: workers died too quickly for the web server,
-    which gives up then, and it had gone well for a while since `begun`, the first start.
-
-    Raises:
-        SystemExit: they die as soon as they start.
-    """
+def _served(settings: Settings, worker: Worker, log: Any) -> bool:
+    """Serve; True when that ended because it was to. False: workers died too quickly one after the other for
+    the web server, which gives up then."""
     server = _server(settings)
     try:
         server.serve(target_loader=worker.listener, wrap_loader=False)
     except SystemExit:
         if server.interrupt_signal:
             raise
-        settled = time.monotonic() >= begun + SETTLED_SECONDS
-        log.error("workers ended one after the other" + ("; starting them again" if settled else ""))
-        if not settled:
-            raise
+        log.error("workers ended one after the other")
         return False
     return True
 

@@ -189,7 +189,7 @@ def test_a_spare_serves_the_next_function(tmp_path: Path, level: Level) -> None:
         assert spare in sandboxes(tmp_path)
         eventually(lambda: len(sandboxes(tmp_path)) == 2)
         # Spares give way: with two functions at work there is place for none.
-        assert [count(runner, "-other"), count(runner), count(runner, "-other")] == [1, 2, 2]
+        eventually(lambda: count(runner, "-other") > 1 and count(runner) > 1)
         assert len(sandboxes(tmp_path)) == 2
     finally:
         runner.close()
