@@ -38,6 +38,7 @@ from strongroom.secret.document import SecretDocument, Strategy
 from strongroom.secret.material import CheckFinding, RotationMaterial
 from strongroom.secret.records import Secret, SecretPolicy, SecretVersion
 from strongroom.secret.runs import RotationDuty, RotationRecord
+from strongroom.secret.sweeps import RotationSweep
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -210,6 +211,10 @@ ROTATION_HISTORY: Kind[RotationRecord] = Kind(
     lambda r: f"{r.ended_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}/{r.version_id}",
 )
 
+ROTATION_SWEEPS: Kind[RotationSweep] = Kind(
+    "rotation_sweep", RotationSweep, lambda _: "", lambda _: "sweep", lambda _: "sweep"
+)
+
 FUNCTIONS: Kind[Function] = Kind(
     "function",
     Function,
@@ -321,6 +326,10 @@ class ReadUnit(Protocol):
 
     def secrets_due_for_deletion(self, now: dt.datetime, limit: int) -> Sequence[Secret]:
         """Return secrets, of all accounts, whose `deletion_at` is not after `now`."""
+        ...
+
+    def secrets_after(self, after: str, limit: int) -> Sequence[Secret]:
+        """Return secrets, of all accounts and regions, with ARNs greater than `after`, ascending."""
         ...
 
     def crowded_secrets(self, more_than: int, after: str, limit: int) -> Sequence[Arn]:

@@ -336,6 +336,20 @@ class TestSecrets:
         write(store, a_secret())
         assert not store.read(lambda unit: unit.secrets_due_for_deletion(NOW, 10))
 
+    def test_all_secrets_can_be_walked_through_in_pages(self, store: Store) -> None:
+        elsewhere, other = Region("us-east-1"), AccountId("9" * 12)
+        arn = Arn(f"arn:aws:secretsmanager:{elsewhere}:{other}:secret:a-AbCdEf")
+        far = a_secret("a", arn=arn, account_id=other, region=elsewhere)
+        write(store, far, a_secret("marked", deletion_at=NOW), a_secret("b"), a_secret("a"))
+
+        def page(after: str, limit: int) -> list[Secret]:
+            return store.read(lambda unit: list(unit.secrets_after(after, limit)))
+
+        seen = page("", 3)
+        assert [each.name for each in seen] == ["a", "b", "marked"]
+        assert page(seen[-1].arn, 3) == [far]
+        assert page(far.arn, 3) == []
+
     def test_crowded_secrets_are_those_with_too_many_versions(self, store: Store) -> None:
         secrets = [a_secret(name) for name in ("a", "b", "c")]
         write(store, *secrets)

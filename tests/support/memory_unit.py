@@ -84,6 +84,9 @@ class MemoryUnit:
         due = [s for s in self.secret_rows.values() if s.deletion_at is not None and s.deletion_at <= now]
         return due[:limit]
 
+    def secrets_after(self, after: str, limit: int) -> Sequence[Secret]:
+        return [self.secret_rows[arn] for arn in sorted(self.secret_rows) if arn > after][:limit]
+
     def crowded_secrets(self, more_than: int, after: str, limit: int) -> Sequence[Arn]:
         arns = [arn for arn, _ in self.version_rows]
         return [Arn(arn) for arn in sorted(set(arns)) if arns.count(arn) > more_than and arn > after][:limit]

@@ -124,6 +124,9 @@ class Room:
         due = [s for s in self.stored_secrets.values() if s.deletion_at is not None and s.deletion_at <= now]
         return due[:limit]
 
+    def secrets_after(self, after: str, limit: int) -> Sequence[Secret]:
+        return [self.stored_secrets[arn] for arn in sorted(self.stored_secrets) if arn > after][:limit]
+
     def crowded_secrets(self, more_than: int, after: str, limit: int) -> Sequence[Arn]:
         arns = [arn for arn, _ in self.stored_versions]
         return [Arn(arn) for arn in sorted(set(arns)) if arns.count(arn) > more_than and arn > after][:limit]

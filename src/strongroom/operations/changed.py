@@ -89,5 +89,8 @@ class ChangedUnit(ReadUnit):
     def secrets_due_for_deletion(self, now: Any, limit: int) -> Sequence[Secret]:
         return self._unit.secrets_due_for_deletion(now, limit)
 
+    def secrets_after(self, after: str, limit: int) -> Sequence[Secret]:
+        return self._unit.secrets_after(after, limit)
+
     def crowded_secrets(self, more_than: int, after: str, limit: int) -> Sequence[Arn]:
         return self._unit.crowded_secrets(more_than, after, limit)

@@ -22,6 +22,7 @@ from strongroom.operations.authorize import DecisionMemory
 from strongroom.operations.call import Resources
 from strongroom.operations.catalog import CATALOG
 from strongroom.operations.datakeys import KeyMemory
+from strongroom.operations.secretsmanager.rotation_sweep import DutySweep
 from strongroom.operations.secretsmanager.rotation_view import counts
 from strongroom.operations.secretsmanager.rotation_work import (
     Task,
@@ -246,11 +247,13 @@ def run_rotations(
     calls = ServiceCalls(pipeline, resources, clock)
     steps = RotationSteps(resources, calls, clock)
     rotations = Rotations(store, resources, steps, clock, Uuids().next(), log)
+    sweep = DutySweep(store)
     published_at = counted_at = mended_at = float("-inf")
     families: list[Family] = []
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
         try:
             rotations.tick()
+            sweep.advance()
         except Exception as error:
             log.error("cannot look for what is due", exc_info=error)
             stop.wait(1)

@@ -45,6 +45,7 @@ _SECRETS_DUE = (
     "SELECT arn, last_accessed_day, body FROM secrets WHERE deletion_at <= ?"
     " ORDER BY deletion_at, arn LIMIT ?"
 )
+_SECRETS_AFTER = "SELECT arn, last_accessed_day, body FROM secrets WHERE arn > ? ORDER BY arn LIMIT ?"
 _VERSION = "SELECT version_id, last_accessed_day, body FROM versions WHERE secret_arn = ? AND version_id = ?"
 _VERSIONS = (
     "SELECT version_id, last_accessed_day, body FROM versions WHERE secret_arn = ?"
@@ -282,6 +283,11 @@ class _Unit:
     def secrets_due_for_deletion(self, now: dt.datetime, limit: int) -> Sequence[Secret]:
         self._enter()
         rows = self._execute(_SECRETS_DUE, (microseconds(now), limit)).fetchall()
+        return [self._memory.secrets.get(arn) or _secret(arn, day, body) for arn, day, body in rows]
+
+    def secrets_after(self, after: str, limit: int) -> Sequence[Secret]:
+        self._enter()
+        rows = self._execute(_SECRETS_AFTER, (after, limit)).fetchall()
         return [self._memory.secrets.get(arn) or _secret(arn, day, body) for arn, day, body in rows]
 
     def crowded_secrets(self, more_than: int, after: str, limit: int) -> Sequence[Arn]:

@@ -15,7 +15,7 @@ from strongroom.secret.ordering import SORT_KEYS
 from strongroom.store.migrations import upgrade
 from strongroom.store.room import REVISION, Room
 from strongroom.store.schema import SCHEMA_SQL, metadata, sqlite_ddl
-from strongroom.store.units import _CROWDED, _SECRETS_DUE, secrets_page
+from strongroom.store.units import _CROWDED, _SECRETS_AFTER, _SECRETS_DUE, secrets_page
 
 
 def schema_of(database: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -102,6 +102,8 @@ def test_a_page_of_a_listing_reads_an_index_and_sorts_nothing(
 def test_due_and_crowded_secrets_are_found_by_index(empty: sqlite3.Connection) -> None:
     due = empty.execute(f"EXPLAIN QUERY PLAN {_SECRETS_DUE}", (0, 1)).fetchall()
     assert [row[3] for row in due] == ["SEARCH secrets USING INDEX secrets_by_deletion_at (deletion_at<?)"]
+    every = empty.execute(f"EXPLAIN QUERY PLAN {_SECRETS_AFTER}", ("", 1)).fetchall()
+    assert [row[3] for row in every] == ["SEARCH secrets USING INDEX sqlite_autoindex_secrets_1 (arn>?)"]
     crowded = empty.execute(f"EXPLAIN QUERY PLAN {_CROWDED}", ("", 1, 1)).fetchall()
     assert len(crowded) == 1
     assert "USING COVERING INDEX" in crowded[0][3]
