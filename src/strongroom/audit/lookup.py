@@ -12,7 +12,6 @@ import msgspec
 
 __all__ = ["EventAttribute", "EventEntry", "parse_entry", "short_name"]
 
-_SECRET_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
 _AFTER_KIND = re.compile(r"\A[^:/]*[:/]")
 _EPOCH: Final = dt.date(1970, 1, 1)
 
@@ -35,14 +34,14 @@ def _camel(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-class _Identity(msgspec.Struct, rename="camel"):
+class _Identity(msgspec.Struct, rename="camel", gc=False):
     type: str = ""
     principal_id: str | None = None
     user_name: str | None = None
     access_key_id: str | None = None
 
 
-class _Resource(msgspec.Struct, rename={"arn": "ARN"}):
+class _Resource(msgspec.Struct, rename={"arn": "ARN"}, gc=False):
     type: str = ""
     arn: str = ""
 
@@ -62,7 +61,7 @@ class _Record(msgspec.Struct, rename=lambda name: "eventID" if name == "event_id
 _decode = msgspec.json.Decoder(_Record).decode
 
 
-class EventEntry(msgspec.Struct, frozen=True):
+class EventEntry(msgspec.Struct, frozen=True, gc=False):
     """What can be asked of one record."""
 
     at: int
@@ -128,6 +127,7 @@ def _midnight(day: str) -> int:
     return (dt.date.fromisoformat(day) - _EPOCH).days * 86_400
 
 
+@lru_cache(maxsize=1024)
 def _seconds(text: str) -> int:
     """Return what `YYYY-MM-DDTHH:MM:SSZ` stands for. Raises ValueError when it is not of that form."""
     if len(text) != len("YYYY-MM-DDTHH:MM:SSZ") or text[10] != "T" or text[19] != "Z":
@@ -151,9 +151,14 @@ def short_name(arn: str) -> str:
     fields = arn.split(":", 5)
     if len(fields) < 6:
         return arn
-    name = _AFTER_KIND.sub("", fields[5], count=1)
     if fields[2] == "secretsmanager":
-        name = _SECRET_SUFFIX.sub("", name)
-    elif fields[2] == "iam":
+        # Most records are about these.
+        name = fields[5].removeprefix("secret:")
+        suffix = name[-6:]
+        if name[-7:-6] == "-" and suffix.isalnum() and suffix.isascii():
+            name = name[:-7]
+        return name or arn
+    name = _AFTER_KIND.sub("", fields[5], count=1)
+    if fields[2] == "iam":
         name = name.rpartition("/")[2]
     return name or arn

@@ -6,11 +6,12 @@ says.
 
 from __future__ import annotations
 
-import re
+from binascii import unhexlify
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import groupby
 from typing import Final
 
 import orjson
@@ -27,7 +28,7 @@ MAX_SPAN: Final = 10
 """Seconds between the oldest and the newest record of a block. What is newer by more than that cannot be in a
 block with a record that is asked for."""
 LEVEL: Final = 3
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UUID_LENGTH: Final = 36
 
 # INVARIANT: part of the format; another text makes the blocks of older indexes unreadable (FORMAT in shards).
 _TYPICAL: Final = zstandard.ZstdCompressionDict(
@@ -101,9 +102,12 @@ def attribute_key(account: str, region: str, attribute: EventAttribute | None, v
 
     A thing's ARN has the key of its short name.
     """
-    if attribute is EventAttribute.EVENT_ID and _UUID.fullmatch(value) is not None:
+    if attribute is EventAttribute.EVENT_ID and len(value) == _UUID_LENGTH:
         # Random enough as it is, and the one key that every record has for itself.
-        return int(value[19:23] + value[24:], 16) - (1 << 63)
+        try:
+            return int.from_bytes(unhexlify(value[19:23] + value[24:]), "big") - (1 << 63)
+        except ValueError:
+            pass  # not a UUID
     if attribute is EventAttribute.RESOURCE_NAME and value.startswith("arn:"):
         value = short_name(value)
     text = "\0".join((account, region, attribute or "", value)).encode(errors="replace")
@@ -113,7 +117,7 @@ def attribute_key(account: str, region: str, attribute: EventAttribute | None, v
 def cut_blocks(events: Iterable[bytes]) -> Iterator[Block]:
     """Yield blocks with these records, from the oldest to the newest; what is no record is left out."""
     found = [(entry, event) for event in events if (entry := parse_entry(event)) is not None]
-    found.sort(key=lambda each: each[0].at)
+    found = _in_order(found)
     begin, size = 0, 0
     for index, (entry, event) in enumerate(found):
         full = index - begin == BLOCK_RECORDS or (size and size + len(event) > BLOCK_BYTES)
@@ -131,6 +135,25 @@ def unpack(data: bytes) -> list[bytes]:
         return zstandard.ZstdDecompressor(dict_data=_TYPICAL).decompress(data).split(b"\n")
     except zstandard.ZstdError as exc:
         raise ValueError("the block cannot be read") from exc
+
+
+def _in_order(found: list[tuple[EventEntry, bytes]]) -> list[tuple[EventEntry, bytes]]:
+    """Return the records by time. Those of a second that fills more than a block: by who called and what was
+    touched, so that a block has fewer things to be found by; else in the order they came."""
+    found.sort(key=lambda each: each[0].at)
+    ordered = []
+    for _, group in groupby(found, lambda each: each[0].at):
+        second = list(group)
+        if len(second) > BLOCK_RECORDS:
+            second.sort(key=_likeness)
+        ordered += second
+    return ordered
+
+
+def _likeness(record: tuple[EventEntry, bytes]) -> str:
+    entry = record[0]
+    touched = entry.resources[0][1] if entry.resources else ""
+    return f"{entry.account}{entry.username}{entry.access_key_id}{touched}"
 
 
 def _block(records: Sequence[tuple[EventEntry, bytes]]) -> Block:
@@ -164,8 +187,10 @@ def _postings(entries: Sequence[EventEntry]) -> Sequence[Posting]:
         often[shared] = often.get(shared, 0) | bit
         masks[attribute_key(entry.account, entry.region, EventAttribute.EVENT_ID, entry.event_id)] = bit
         for kind, arn in entry.resources:
-            for key in _resource_keys(entry.account, entry.region, kind, arn):
-                masks[key] = masks.get(key, 0) | bit
+            key = _type_key(entry.account, entry.region, kind)
+            masks[key] = masks.get(key, 0) | bit
+            key = _name_key(entry.account, entry.region, arn)
+            masks[key] = masks.get(key, 0) | bit
     for keys, mask in often.items():
         for key in keys:
             masks[key] = masks.get(key, 0) | mask
@@ -203,9 +228,11 @@ def _shared_keys(
     return tuple(keys)
 
 
+@lru_cache(maxsize=1_024)
+def _type_key(account: str, region: str, kind: str) -> int:
+    return attribute_key(account, region, EventAttribute.RESOURCE_TYPE, kind)
+
+
 @lru_cache(maxsize=16_384)
-def _resource_keys(account: str, region: str, kind: str, arn: str) -> tuple[int, ...]:
-    return (
-        attribute_key(account, region, EventAttribute.RESOURCE_TYPE, kind),
-        attribute_key(account, region, EventAttribute.RESOURCE_NAME, arn),
-    )
+def _name_key(account: str, region: str, arn: str) -> int:
+    return attribute_key(account, region, EventAttribute.RESOURCE_NAME, arn)

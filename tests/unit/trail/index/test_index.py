@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from strongroom.audit.lookup import EventAttribute
 from strongroom.errors import ServiceUnavailableException
 from strongroom.trail.feed import FedRecord
 from strongroom.trail.index import blocks, lookup, upkeep
+from strongroom.trail.index.blocks import cut_blocks, unpack
 from strongroom.trail.index.lookup import IndexReader
 from strongroom.trail.index.packing import pack
 from strongroom.trail.index.shards import create, find_shards, live_name
@@ -80,6 +82,11 @@ def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path / "index")
     yield made
     made.close()
+
+
+def forget_keys() -> None:
+    for remembered in (blocks._shared_keys, blocks._type_key, blocks._name_key):
+        remembered.cache_clear()
 
 
 def times(events: list[bytes]) -> list[str]:
@@ -148,16 +155,14 @@ def test_accounts_stay_apart_even_where_all_values_have_one_key(
 ) -> None:
     monkeypatch.setattr(blocks, "attribute_key", lambda *_: 7)
     monkeypatch.setattr(lookup, "attribute_key", lambda *_: 7)
-    blocks._shared_keys.cache_clear()
-    blocks._resource_keys.cache_clear()
+    forget_keys()
     try:
         house.take(60)
         asked = EventAttribute.USERNAME, "alice"
         expected = search(house.writer.written, ACCOUNT, REGION, asked)
         assert sorted(house.pages(attribute=asked)) == sorted(expected)
     finally:
-        blocks._shared_keys.cache_clear()
-        blocks._resource_keys.cache_clear()
+        forget_keys()
 
 
 @pytest.mark.parametrize(("start", "end"), [(5, 20), (20, 20), (None, 3), (25, None), (90, None)])
@@ -383,3 +388,31 @@ def test_what_is_no_record_is_passed_over(house: House) -> None:
     house.index.take([house.writer.fed(b'{"some":"thing"}'), house.writer.fed(b'{"eventTime":"yesterday"}')])
     assert house.index.positions() == {"api-0": 2}
     assert house.pages() == []
+
+
+def test_of_a_full_second_what_is_alike_lies_together_and_keeps_its_order(house: House) -> None:
+    events = [house.writer.event(NOW + dt.timedelta(seconds=second)) for second in (1, 0) for _ in range(400)]
+    cut = list(cut_blocks(events))
+    ordered = [event for block in cut for event in unpack(block.data)]
+    assert sorted(ordered) == sorted(events)
+    assert times(ordered) == sorted(times(ordered))
+    groups = [key for key, _ in groupby(ordered, alike)]
+    assert len(groups) == len(set(groups))
+    for group in groups:
+        assert [e for e in ordered if alike(e) == group] == [e for e in events if alike(e) == group]
+    assert sum(len(block.postings) for block in cut) < sum(
+        len(block.postings) for begin in range(0, 800, 50) for block in cut_blocks(events[begin : begin + 50])
+    )
+
+
+def test_a_second_that_fits_a_block_stays_in_the_order_it_came(house: House) -> None:
+    events = [house.writer.event(NOW) for _ in range(blocks.BLOCK_RECORDS)]
+    [block] = cut_blocks(events)
+    assert unpack(block.data) == events
+
+
+def alike(event: bytes) -> tuple[str, ...]:
+    record = orjson.loads(event)
+    identity, resources = record["userIdentity"], record.get("resources") or [{"ARN": ""}]
+    names = (str(identity.get("userName")), str(identity.get("accessKeyId")), resources[0]["ARN"])
+    return (record["eventTime"], record["recipientAccountId"], *names)
