@@ -767,6 +767,14 @@ def rotation_check(
     secret_id: Annotated[str, typer.Argument(metavar="SECRET", help="The name or ARN of a secret.")],
     account: SecretAccount = None,
     region: LookupRegion = "us-east-1",
+    superuser_at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST[:PORT]",
+            help="Where the superuser's password may be sent, as the secret's JSON has it: asked for until "
+            "RotateSecret was called, unless the superuser secret names its target itself.",
+        ),
+    ] = None,
     root_key: RootKeySource = "",
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -781,6 +789,7 @@ def rotation_check(
             root_key=root_key,
             account_id=account,
             region=region,
+            superuser_at=superuser_at,
             as_json=as_json,
         )
     raise typer.Exit(code)

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import orjson
-import typer
-
-from strongroom.audit.reading import consumers_of
 from strongroom.cli.exits import Exit
 from strongroom.cli.looking import found_secret
 from strongroom.cli.operator import operator_event
-from strongroom.cli.rotations import moment, next_turns
+from strongroom.cli.rotation_report import Checked, print_checked
 from strongroom.errors import ServiceError
 from strongroom.identity.principal import Principal, PrincipalType
-from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, AccountId, Region, StagingLabel, root_arn
+from strongroom.names import (
+    AWSCURRENT,
+    AWSPENDING,
+    AWSPREVIOUS,
+    AccountId,
+    Arn,
+    Region,
+    StagingLabel,
+    root_arn,
+)
 from strongroom.operations.authorize import allowed, authorize
 from strongroom.operations.call import Call, Resources
 from strongroom.operations.datakeys import KeyMemory, open_value
@@ -36,36 +40,42 @@ from strongroom.rootkey import open_root_key
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, parse_document
 from strongroom.secret.material import CheckFinding, RotationMaterial
 from strongroom.secret.records import Secret
-from strongroom.secret.rotation import ADMIN, admin_use, pending_version
+from strongroom.secret.rotation import ADMIN, names_target, pending_version, use_refused
 from strongroom.server.drivers import open_rotators
 from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.errors import RoomError
 from strongroom.store.room import Room
 from strongroom.store.sqlite import SqliteStore
-from strongroom.trail.ledger import readings_up_to_now
 
 __all__ = ["print_check"]
 
-TURNS_SHOWN: Final = 3
-CONSUMER_DAYS: Final = 90
+# No finding quotes a value of a secret, so the host has to come from whoever knows it.
+NOT_USED: Final = (
+    "it is not used, and so nothing is looked at in the target: RotateSecret has not been called for this "
+    "secret yet, and the superuser secret does not say itself for which target it is, so its password would "
+    "go wherever this secret's JSON says. See what that says, and name it: --superuser-at HOST:PORT, or HOST "
+    "where the JSON has no port"
+)
+_SENT_NOWHERE: Final = frozenset({"tls-key"})
+"""Engines whose superuser secret is an authority's key, which signs here."""
 _ACTIONS: Final = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
 _GET: Final = "secretsmanager:GetSecretValue"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Checked:
-    """What was read of a secret, in one view of the store. Prints nothing."""
-
-    secret: Secret
-    findings: list[CheckFinding]
-    way: ByFunction | ByRotator | None
-    material: RotationMaterial | None
-
-
 def print_check(
-    data_dir: Path, secret_id: str, *, root_key: str, account_id: str | None, region: str, as_json: bool
+    data_dir: Path,
+    secret_id: str,
+    *,
+    root_key: str,
+    account_id: str | None,
+    region: str,
+    superuser_at: str | None,
+    as_json: bool,
 ) -> Exit:
-    """Print what a rotation of the secret would meet; FAILED when something stands in its way.
+    """Print what a rotation of the secret would meet; FAILED when something stands in its way, or could not
+    be looked at.
+
+    `superuser_at` is where the superuser's password may go although nobody has called RotateSecret.
 
     Raises:
         RoomError, RootKeyError: the directory or the root key cannot be used; there is no such secret.
@@ -86,14 +96,18 @@ def print_check(
         store.write(lambda unit: unit.record(event)).result()
         resources = Resources(store, held, entropy, KeyMemory(), rotators=open_rotators())
         call = _call(secret, resources, clock.now())
-        checked = store.read(lambda unit: _look(unit, call, secret))
+        checked = store.read(lambda unit: _look(unit, call, secret, superuser_at))
+        if checked.superuser is not None:
+            opened = {"secretId": checked.superuser, "usedFor": secret.arn}
+            event = operator_event("CheckRotation", secret.account_id, opened, clock, entropy)
+            store.write(lambda unit: unit.record(event)).result()
     finally:
         store.close()
         room.close()
     findings = checked.findings
     if isinstance(checked.way, ByRotator) and checked.material is not None:
         findings += checked.way.rotator.check(checked.material)
-    return _print(data_dir, checked, as_json=as_json)
+    return print_checked(data_dir, checked, as_json=as_json)
 
 
 def _call(secret: Secret, resources: Resources, now: dt.datetime) -> Call:
@@ -120,32 +134,34 @@ def _call(secret: Secret, resources: Resources, now: dt.datetime) -> Call:
     )
 
 
-def _look(unit: ReadUnit, call: Call, secret: Secret) -> _Checked:
+def _look(unit: ReadUnit, call: Call, secret: Secret, superuser_at: str | None = None) -> Checked:
     secret = unit.secret(secret.arn) or secret
     findings = [*_state_findings(unit, secret)]
     current = _document(unit, call, secret, AWSCURRENT)
     way = way_of(unit, call.resources, secret)
     if isinstance(way, ByFunction):
         findings += _function_findings(unit, secret, way)
-        return _Checked(secret, findings, way, None)
+        return Checked(secret, findings, way, None)
     if current is None:
         message = "the secret has no current value that is a JSON object"
         findings.append(CheckFinding("value", FaultKind.SECRET, message))
-        return _Checked(secret, findings, None, None)
+        return Checked(secret, findings, None, None)
     way = way or rotator_of(call.resources, current)
     if way is None:
         message = "there is no rotator for the engine in the secret JSON, and no function is configured"
         findings.append(CheckFinding("rotator", FaultKind.SECRET, message))
-        return _Checked(secret, findings, None, None)
+        return Checked(secret, findings, None, None)
     words = f"rotated by the rotator for {way.name}, {way.strategy.value}"
     findings.append(CheckFinding("rotator", None, words))
     findings += _role_findings(unit, call, secret)
     try:
-        admin = _admin(unit, call, secret, current)
+        superuser, admin = _admin(unit, call, secret, current)
+        if admin is not None and not _may_be_used(secret, way, current, admin, superuser_at):
+            return Checked(secret, findings, way, None, superuser, NOT_USED)
     except (ServiceError, RotationFault) as error:
         findings.append(CheckFinding("superuser secret", FaultKind.SECRET, str(error)))
-        return _Checked(secret, findings, way, None)
-    return _Checked(secret, findings, way, _material(unit, call, secret, current, admin, way))
+        return Checked(secret, findings, way, None)
+    return Checked(secret, findings, way, _material(unit, call, secret, current, admin, way), superuser)
 
 
 def _material(
@@ -220,16 +236,21 @@ def _role_findings(unit: ReadUnit, call: Call, secret: Secret) -> list[CheckFind
     return [CheckFinding("role", None, f"{ROLE_NAME} may read and write this secret")]
 
 
-def _admin(unit: ReadUnit, call: Call, secret: Secret, current: SecretDocument) -> SecretDocument | None:
+def _admin(
+    unit: ReadUnit, call: Call, secret: Secret, current: SecretDocument
+) -> tuple[Arn | None, SecretDocument | None]:
+    """Return the superuser secret's ARN and value; None of either: the secret's value names none.
+
+    Raises:
+        RotationFault: a rotation would not use it; there is none, or it has no value.
+        ServiceError: the account's root user may not read it, or it does not open.
+    """
     named = current.text(ADMIN, "")
     if not named:
-        return None
-    # SECURITY: as in a rotation. What the secret says by now may be an invitation to send the superuser's
-    # password to somebody else.
-    rotation = secret.rotation
-    if rotation is not None and rotation.admin_use != admin_use(secret.arn, current):
-        message = f"{ADMIN} or the target has changed since RotateSecret was called; call it again"
-        raise RotationFault(FaultKind.SECRET, message)
+        return None, None
+    refused = None if secret.rotation is None else use_refused(secret, current)
+    if refused is not None:
+        raise RotationFault(FaultKind.SECRET, refused)
     target = secret_target(call, unit, named, _GET)
     authorize(call, unit, (target,))
     if not isinstance(target.record, Secret):
@@ -239,7 +260,27 @@ def _admin(unit: ReadUnit, call: Call, secret: Secret, current: SecretDocument) 
         raise RotationFault(
             FaultKind.SECRET, "the superuser secret has no current value that is a JSON object"
         )
-    return admin
+    return target.record.arn, admin
+
+
+def _may_be_used(
+    secret: Secret,
+    way: ByRotator,
+    current: SecretDocument,
+    admin: SecretDocument,
+    superuser_at: str | None,
+) -> bool:
+    """True when somebody who may read the superuser secret has said where its password may go: in
+    RotateSecret, in the superuser secret itself, or now.
+
+    SECURITY: whoever may write a secret could otherwise have the superuser's password sent to a host of his
+    own, by an operator who means to change nothing.
+    """
+    approved = secret.rotation is not None
+    if approved or way.name in _SENT_NOWHERE or names_target(admin, current):
+        return True
+    host, port = current.text("host", ""), current.text("port", "")
+    return bool(host) and superuser_at == (f"{host}:{port}" if port else host)
 
 
 def _document(unit: ReadUnit, call: Call, secret: Secret, label: StagingLabel) -> SecretDocument | None:
@@ -259,37 +300,3 @@ def _document(unit: ReadUnit, call: Call, secret: Secret, label: StagingLabel) -
         return parse_document(value)
     except RotationFault:
         return None
-
-
-def _print(data_dir: Path, checked: _Checked, *, as_json: bool) -> Exit:
-    secret = checked.secret
-    coming = [moment(at) for at in next_turns(secret, TURNS_SHOWN)]
-    since = dt.datetime.now(dt.UTC) - dt.timedelta(days=CONSUMER_DAYS)
-    readers = consumers_of(readings_up_to_now(data_dir, secret.arn), secret.labels, since).consumers
-    consumers = [each.principal for each in readers]
-    failed = any(each.fault is not None for each in checked.findings)
-    if as_json:
-        fields = {
-            "arn": secret.arn,
-            "name": secret.name,
-            "passed": not failed,
-            "findings": [
-                {
-                    "subject": each.subject,
-                    "fault": None if each.fault is None else each.fault.value,
-                    "message": each.message,
-                }
-                for each in checked.findings
-            ],
-            "next": coming,
-            "consumers": consumers,
-        }
-        typer.echo(orjson.dumps(fields).decode())
-        return Exit.FAILED if failed else Exit.DONE
-    typer.echo(f"{secret.name} ({secret.arn})")
-    for each in checked.findings:
-        typer.echo(f"  {'ok  ' if each.fault is None else 'FAIL'}  {each.subject}: {each.message}")
-    typer.echo(f"  next: {', '.join(coming) or 'it is not scheduled'}")
-    typer.echo(f"  read in the last {CONSUMER_DAYS} days by: {', '.join(consumers) or 'nobody'}")
-    typer.echo("A rotation would fail." if failed else "Nothing stands in the way of a rotation.")
-    return Exit.FAILED if failed else Exit.DONE

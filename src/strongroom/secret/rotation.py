@@ -55,6 +55,15 @@ NOT_A_ROLE: Final = "The ExternalSecretRotationRoleArn {!r} is not the ARN of an
 NEVER_CONFIGURED: Final = (
     "You can't cancel rotation for this secret because rotation has never been configured for it."
 )
+CHANGED: Final = (
+    "masterarn, the target or the user in the secret JSON has changed since RotateSecret was called; call it "
+    "again, as somebody who may read the superuser secret"
+)
+NOT_APPROVED: Final = (
+    "nobody has approved that the superuser secret in masterarn is used for this secret: RotateSecret was "
+    "called last before the secret JSON had masterarn, or on a version of this server that did not ask; "
+    "call it again, as somebody who may read the superuser secret"
+)
 
 ADMIN: Final = "masterarn"
 """The member of a secret's JSON that names its superuser secret (section 6)."""
@@ -276,6 +285,27 @@ def admin_use(secret_arn: str, document: SecretDocument) -> bytes | None:
     named = [str(document.get(field, "")) for field in (ADMIN, *_TARGET, *_ASKED)]
     named.append(_SECOND.sub("", str(document.get("username", "")), count=1))
     return hashlib.sha256("\0".join((secret_arn, *named)).encode()).digest()
+
+
+def use_refused(secret: Secret, document: SecretDocument) -> str | None:
+    """Return why a rotation does not use the superuser secret that the value names; None: it may, or the
+    value names none.
+
+    SECURITY: what the secret says by now may be an invitation to send the superuser's password to somebody
+    else.
+    """
+    use = admin_use(secret.arn, document)
+    approved = None if secret.rotation is None else secret.rotation.admin_use
+    if use is None or use == approved:
+        return None
+    return NOT_APPROVED if approved is None else CHANGED
+
+
+def names_target(admin: SecretDocument, document: SecretDocument) -> bool:
+    """True when a superuser secret says itself all that a secret's value says of the target, so that whoever
+    wrote the value has no part in where the superuser's password goes."""
+    said = [field for field in (*_TARGET, "dbname") if document.get(field) not in (None, "")]
+    return all(str(admin.get(field, "")) == str(document[field]) for field in said)
 
 
 def is_function_arn(text: str) -> bool:

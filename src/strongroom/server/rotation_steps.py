@@ -24,7 +24,7 @@ from strongroom.ports import Clock, Invocation, ReadUnit
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, parse_document
 from strongroom.secret.material import RotationMaterial
 from strongroom.secret.records import Secret
-from strongroom.secret.rotation import ADMIN, admin_use
+from strongroom.secret.rotation import ADMIN, NOT_APPROVED, use_refused
 from strongroom.secret.runs import Step
 from strongroom.secret.value import SecretValue
 from strongroom.server.service_calls import CallRefused, NoRole
@@ -206,13 +206,9 @@ class RotationSteps:
         if not named:
             return None
         secret: Secret | None = self._resources.store.read(lambda unit: unit.secret(task.secret_arn))
-        approved = None if secret is None or secret.rotation is None else secret.rotation.admin_use
-        if approved is None or approved != admin_use(task.secret_arn, current):
-            raise RotationFault(
-                FaultKind.SECRET,
-                f"{ADMIN} or the target in the secret JSON has changed since RotateSecret was called; call "
-                "it again, as somebody who may read the superuser secret",
-            )
+        refused = NOT_APPROVED if secret is None else use_refused(secret, current)
+        if refused is not None:
+            raise RotationFault(FaultKind.SECRET, refused)
         return parse_document(_value(self._call(task, "GetSecretValue", SecretId=named)))
 
     def _document(self, task: Task, label: str | None) -> SecretDocument | None:

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from strongroom.cli import rotation_check
+from strongroom.cli.rotation_report import Checked
 from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, ROTATE_SECRET
 from strongroom.operations.secretsmanager.values import PUT_SECRET_VALUE
 from strongroom.secret.records import Secret
+from strongroom.secret.rotation import CHANGED, NOT_APPROVED
+from support.key_room import ACCOUNT, REGION
 from support.rotation_room import RotationRoom
 
-CHANGED = "masterarn or the target has changed since RotateSecret was called; call it again"
+APPROVED_FOR = {"engine": "target", "host": "db.example", "port": 5432}
 
 
-def looked_at(room: RotationRoom, secret: Secret) -> rotation_check._Checked:
+def looked_at(room: RotationRoom, secret: Secret, superuser_at: str | None = None) -> Checked:
     call = rotation_check._call(secret, room.resources, room.clock.now())
-    return rotation_check._look(room.unit, call, secret)
+    return rotation_check._look(room.unit, call, secret, superuser_at)
+
+
+def faults(checked: Checked) -> list[str]:
+    return [each.message for each in checked.findings if each.fault is not None]
+
+
+@pytest.fixture
+def room() -> RotationRoom:
+    return RotationRoom()
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_a_superuser_secret_is_used_for_nothing_it_was_not_approved_for(cancelled: bool) -> None:
-    room = RotationRoom()
+def test_a_superuser_secret_is_used_for_nothing_it_was_not_approved_for(
+    room: RotationRoom, cancelled: bool
+) -> None:
     admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root"})])
     secret = room.add_rotated(masterarn=admin.arn)
     room.run(ROTATE_SECRET, {"SecretId": "db", "ClientRequestToken": "a" * 32})
@@ -37,4 +52,101 @@ def test_a_superuser_secret_is_used_for_nothing_it_was_not_approved_for(cancelle
     room.run(PUT_SECRET_VALUE, {"SecretId": "db", "ClientRequestToken": "c" * 32, "SecretString": value})
     checked = looked_at(room, room.secret(secret.arn))
     assert checked.material is None, "with that the rotator would log in"
-    assert [each.message for each in checked.findings if each.fault is not None] == [CHANGED]
+    assert faults(checked) == [CHANGED]
+    assert looked_at(room, room.secret(secret.arn), "evil.example").material is None, "RotateSecret decides"
+
+
+def test_what_nobody_approved_is_said_as_the_rotation_fails_with_it(room: RotationRoom) -> None:
+    admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root"})])
+    secret = room.add_rotated(masterarn=admin.arn)
+    room.run(ROTATE_SECRET, {"SecretId": "db", "ClientRequestToken": "a" * 32})
+    # As a version left it that did not ask who may read the superuser secret.
+    stored = room.secret(secret.arn)
+    assert stored.rotation is not None
+    room.unit.save_secret(replace(stored, rotation=replace(stored.rotation, admin_use=None)))
+    room.work()
+    assert [each.message for each in room.history(secret.arn)] == [NOT_APPROVED]
+    checked = looked_at(room, room.secret(secret.arn))
+    assert checked.material is None
+    assert faults(checked) == [NOT_APPROVED]
+    assert checked.unchecked is None
+
+
+@pytest.mark.parametrize("member", ["engine", "host", "port"])
+@pytest.mark.parametrize("says", [None, "another"])
+def test_before_rotate_secret_the_superuser_secret_has_to_name_the_target(
+    room: RotationRoom, member: str, says: str | None
+) -> None:
+    secret, admin = unapproved(room)
+    said = {**admin, **APPROVED_FOR}
+    put(room, said)
+    assert_used(looked_at(room, secret))
+    if says is None:
+        del said[member]
+    else:
+        said[member] = says
+    put(room, said)
+    checked = looked_at(room, secret)
+    assert checked.material is None, "with that the rotator would log in"
+    assert checked.unchecked == rotation_check.NOT_USED
+    assert faults(checked) == []
+    assert checked.superuser == named(room, "admin").arn, "the trail says that it was opened"
+
+
+@pytest.mark.parametrize("member", ["url", "ssl", "sslrootcert", "ca", "dbname"])
+def test_nothing_of_how_a_superuser_is_connected_is_taken_from_a_secret_unasked(
+    room: RotationRoom, member: str
+) -> None:
+    secret, admin = unapproved(room, **{member: "x"})
+    put(room, {**admin, **APPROVED_FOR})
+    assert looked_at(room, secret).unchecked == rotation_check.NOT_USED
+    put(room, {**admin, **APPROVED_FOR, member: "x"})
+    assert_used(looked_at(room, secret))
+
+
+@pytest.mark.parametrize("superuser_at", ["db.example:5432", "db.example", "evil.example:5432", "", ":5432"])
+def test_the_operator_may_say_where_the_superuser_s_password_may_go(
+    room: RotationRoom, superuser_at: str
+) -> None:
+    secret, _ = unapproved(room)
+    checked = looked_at(room, secret, superuser_at)
+    if superuser_at == "db.example:5432":
+        assert_used(checked)
+    else:
+        assert checked.material is None
+        assert checked.unchecked == rotation_check.NOT_USED
+
+
+def test_a_value_without_a_port_is_named_by_its_host(room: RotationRoom) -> None:
+    admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root"})])
+    secret = room.add_rotated(masterarn=admin.arn)
+    assert looked_at(room, secret, "h:5432").unchecked == rotation_check.NOT_USED
+    assert_used(looked_at(room, secret, "h"))
+
+
+def unapproved(room: RotationRoom, **members: str) -> tuple[Secret, dict[str, Any]]:
+    """Return a secret whose value names a superuser secret that only holds user name and password."""
+    admin = {"username": "admin", "password": "root"}
+    stored = room.add_secret("admin", [json.dumps(admin)])
+    value = {**APPROVED_FOR, "username": "bob", "password": "old", "masterarn": stored.arn, **members}
+    return room.add_secret("db", [json.dumps(value)]), admin
+
+
+def put(room: RotationRoom, admin: dict[str, Any]) -> None:
+    token = f"{len(room.unit.version_rows):032}"
+    request = {"SecretId": "admin", "ClientRequestToken": token, "SecretString": json.dumps(admin)}
+    room.run(PUT_SECRET_VALUE, request)
+
+
+def named(room: RotationRoom, name: str) -> Secret:
+    found = room.unit.secret_named(ACCOUNT, REGION, name)
+    assert found is not None
+    return found
+
+
+def assert_used(checked: Checked) -> None:
+    assert checked.material is not None
+    assert checked.material.admin is not None
+    assert checked.material.admin["password"] == "root"
+    assert checked.unchecked is None
+    assert faults(checked) == []
