@@ -1,4 +1,4 @@
-"""How long calls of a sandboxed function take: the first after a start, cold, and warm.
+"""How long calls of a sandboxed function take: the first of a process, cold, and warm.
 
     .venv/bin/python bench/functions.py [--rounds N]
 
@@ -98,14 +98,30 @@ def timed(runner: SandboxRunner, invocation: Invocation) -> float:
     return taken * 1000
 
 
+def processor_time() -> float:
+    """Return the milliseconds of a processor that the sandboxes there are have taken."""
+    return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in sandboxed()) / 1e6
+
+
+def sandboxed() -> list[int]:
+    """Return the processes in sandboxes; none unless for root, whose sandboxes have users of their own."""
+    users = range(Limits().first_user, Limits().first_user + 16) if os.geteuid() == 0 else ()
+    return [pid for user in users for pid in users_processes(user)]
+
+
+def expected(runner: SandboxRunner, data_dir: Path) -> None:
+    """A worker's state when there are functions: it has been found out how they are shut in."""
+    runner.expect(spare=False)
+    while not list(data_dir.glob("run/functions/*/places")):
+        time.sleep(0.01)
+
+
 def spare_is_up(data_dir: Path) -> None:
     """Wait until a spare has imported what it imports: until it takes no more processor time."""
-    limits, used = Limits(), -1.0
+    used = -1.0
     while True:
         time.sleep(0.3)
-        pids = [
-            pid for user in range(limits.first_user, limits.first_user + 16) for pid in users_processes(user)
-        ]
+        pids = sandboxed()
         now = sum(
             float(sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13])))
             for pid in pids
@@ -124,11 +140,29 @@ def main() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         endpoint = f"http://127.0.0.1:{server.server_port}"
         for name, code in (("three calls of the service", STEP), ("nothing", EMPTY)):
-            figures: dict[str, list[float]] = {"first": [], "cold, spare ready": [], "warm": []}
+            figures: dict[str, list[float]] = {
+                "first": [],
+                "first, expected": [],
+                "processor time of it": [],
+                "cold, spare ready": [],
+                "warm": [],
+            }
             for _ in range(max(rounds // 3, 1)):
                 with tempfile.TemporaryDirectory() as directory:
-                    runner = SandboxRunner(Path(directory), Quiet())
+                    runner = SandboxRunner(Path(directory), Quiet(), limits=Limits(spares=0))
                     figures["first"].append(timed(runner, call(code, endpoint)))
+                    runner.close()
+                with tempfile.TemporaryDirectory() as directory:
+                    runner = SandboxRunner(Path(directory), Quiet(), limits=Limits(spares=0))
+                    expected(runner, Path(directory))
+                    own = time.process_time()
+                    figures["first, expected"].append(timed(runner, call(code, endpoint)))
+                    own = time.process_time() - own
+                    figures["processor time of it"].append(own * 1000 + processor_time())
+                    runner.close()
+                with tempfile.TemporaryDirectory() as directory:
+                    runner = SandboxRunner(Path(directory), Quiet())
+                    runner.expect(spare=True)
                     for number in range(1, 4):
                         if os.geteuid() == 0:
                             spare_is_up(Path(directory))
@@ -137,15 +171,11 @@ def main() -> None:
                     runner.close()
             for what, taken in figures.items():
                 median, slowest = statistics.median(taken), max(taken)
-                print(f"{name:28} {what:18} median {median:6.0f} ms   slowest {slowest:6.0f} ms")
+                print(f"{name:28} {what:20} median {median:6.0f} ms   slowest {slowest:6.0f} ms")
         with tempfile.TemporaryDirectory() as directory:
             runner = SandboxRunner(Path(directory), Quiet())
             runner.invoke(call(STEP, endpoint))
-            pids = [
-                pid
-                for user in range(Limits().first_user, Limits().first_user + 16)
-                for pid in users_processes(user)
-            ]
+            pids = sandboxed()
             print(f"resident memory of {len(pids)} sandboxes: {resident_bytes(pids) / 2**20:.0f} MB")
             runner.close()
         server.shutdown()

@@ -552,8 +552,11 @@ class FunctionRunner(Protocol):
         """
         ...
 
-    def expect(self) -> None:
-        """A call is to be expected, and is served sooner for it; returns at once."""
+    def expect(self, *, spare: bool) -> None:
+        """A call is to be expected, and is served sooner for it; returns at once.
+
+        `spare`: memory is taken for it, and kept as long as this is repeated.
+        """
         ...
 
     def close(self) -> None:

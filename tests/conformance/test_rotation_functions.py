@@ -16,6 +16,7 @@ import pytest
 
 from strongroom.functions.confinement import Level, sandbox_level
 from support.dialogue import fresh, until
+from support.function_room import jailed, run_directory
 from support.mariadb_server import running_mariadb
 from support.postgres_server import running_postgres
 from support.rotating_server import rotating
@@ -198,3 +199,19 @@ def _mariadb_admin(_: Any) -> tuple[str, str]:
 
 
 ADMINS = {"postgresql": _postgres_admin, "mariadb": _mariadb_admin}
+
+
+def test_a_sandbox_waits_before_the_first_rotation(tmp_path: Path) -> None:
+    """In the rotation process alone: workers take no memory for what may never come."""
+    if not jailed():
+        pytest.skip("sandboxes of all servers of the machine have their places side by side here")
+    with rotating(tmp_path, "--workers", "2") as started:
+        places = run_directory(tmp_path / "data")
+        log = started.log
+        assert list(places.glob("*/places/*")) == []
+        a_function(started, a_role(started), "postgresql", "single_user")
+        until(lambda: list(places.glob("*/places/*")) != [])
+        # All three know how they would shut it in.
+        until(lambda: log().count("functions are shut in") == 3)
+        assert len(list(places.glob("*/places/*"))) == 1
+    assert list(places.glob("*/places/*")) == []

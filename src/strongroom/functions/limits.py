@@ -18,15 +18,15 @@ class Limits:
     sandboxes: int = 8
     """So many exist at once, whether they run, wait warm or are being prepared."""
     spares: int = 1
-    """So many are kept started, ready for any function, while functions are being run."""
+    """So many are kept started, ready for any function, while functions are being run or expected."""
     preload: bool = True
-    """New sandboxes have boto3 in memory: they come up later, and serve sooner."""
+    """Spares have boto3 in memory."""
     idle_seconds: float = 60
     """A sandbox waits so long for the next call of its function."""
     spare_seconds: float = 3600
     """After so long without a call no spare is kept."""
     age_seconds: float = 840
-    """A sandbox gets no older. Its credentials are renewed with each call."""
+    """A sandbox gets no older, from when it got its function. Its credentials are renewed with each call."""
     start_seconds: float = 15
     """Our own part of a start."""
     load_seconds: float = 10

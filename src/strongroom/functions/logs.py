@@ -87,10 +87,6 @@ class FunctionLogs:
         found, end = _entries(current, after)
         return entries + found, end
 
-    def exist(self) -> bool:
-        """Say whether any function has left a log."""
-        return self._root.is_dir()
-
     def forget(self, function_arn: str) -> None:
         """The function's log is gone."""
         shutil.rmtree(self._directory(function_arn), ignore_errors=True)

@@ -59,8 +59,10 @@ class Pool:
         self._ending: set[Sandbox] = set()
         self._places_taken = 0
         self._closed = False
+        self._failed = False
+        """What was expected could not be prepared."""
         self._called_at = 0.0
-        self._works: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._works: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def get(
@@ -82,11 +84,12 @@ class Pool:
         found = self._find(fingerprint, timeout_seconds)
         if isinstance(found, _Warm):
             return found.sandbox
-        sandbox = found or self._on_thread(lambda: self._started(preload=self._limits.preload))
+        # Somebody waits for a new one: nothing is loaded into it that its function may not ask for.
+        sandbox = found or self._on_thread(lambda: self._started(preload=False))
         try:
             room = self._opened()
             own = room[0].fill(sandbox.place, code, layers)
-            if self._limits.preload and own & PRELOADED:
+            if found is not None and self._limits.preload and own & PRELOADED:
                 self.discard(sandbox)
                 self._take_place()
                 sandbox = self._on_thread(lambda: self._started(preload=False))
@@ -96,7 +99,6 @@ class Pool:
         except BaseException:
             self.discard(sandbox)
             raise
-        self.prepare()
         return sandbox
 
     def keep(self, fingerprint: str, sandbox: Sandbox) -> None:
@@ -130,8 +132,20 @@ class Pool:
         """A spare is being started, where there is none and place for one; returns at once."""
         with self._changed:
             self._called_at = time.monotonic()
-        with contextlib.suppress(Busy):
-            self._submit(self._add_spare)
+            needed = len(self._spares) < self._limits.spares
+        if needed:
+            self._submit_expected(self._add_spare)
+
+    def prepare_room(self) -> None:
+        """What all sandboxes share is being made; returns at once."""
+        if self._room is None:
+            self._submit_expected(self._opened)
+
+    def _submit_expected(self, work: Callable[[], object]) -> None:
+        # What has failed once is left to the calls that need it, each of which is told why.
+        if not self._failed:
+            with contextlib.suppress(Busy):
+                self._submit(work)
 
     def close(self) -> None:
         """No sandbox is left, and none can be had."""
@@ -158,7 +172,7 @@ class Pool:
             self._room[0].close()
 
     def _young(self, sandbox: Sandbox, timeout_seconds: float) -> bool:
-        return time.monotonic() - sandbox.started_at + timeout_seconds <= self._limits.age_seconds
+        return time.monotonic() - sandbox.loaded_at + timeout_seconds <= self._limits.age_seconds
 
     def _find(self, fingerprint: str, timeout_seconds: float) -> _Warm | Sandbox | None:
         """Return a warm sandbox of the function's, or a spare; None: a place for a new one is taken."""
@@ -226,6 +240,7 @@ class Pool:
             raise
         with self._changed:
             self._alive.add(sandbox)
+            self._failed = False
         return sandbox
 
     def _opened(self) -> tuple[Places, Confinement]:
@@ -274,7 +289,7 @@ class Pool:
         self._submit(run)
         return future.result()
 
-    def _submit(self, work: Callable[[], None]) -> None:
+    def _submit(self, work: Callable[[], object]) -> None:
         with self._changed:
             if self._closed:
                 raise Busy
@@ -285,7 +300,7 @@ class Pool:
 
     def _serve(self) -> None:
         while True:
-            work: Callable[[], None] | None = self._look_after
+            work: Callable[[], object] | None = self._look_after
             with contextlib.suppress(queue.Empty):
                 work = self._works.get(timeout=TICK_SECONDS)
             if work is None:
@@ -294,4 +309,5 @@ class Pool:
                 work()
             except Exception as error:
                 # What was asked for is tried again by the next call, which is told why it fails.
+                self._failed = True
                 self._log.warning("a sandbox could not be prepared", error=str(error))

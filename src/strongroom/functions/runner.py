@@ -34,7 +34,7 @@ TAIL_BYTES = 4096
 class SandboxRunner:
     """Runs functions, each in a sandbox; a ports.FunctionRunner. Threads share it.
 
-    Nothing is started, and nothing on disk, before the first call or `warm_up`. One process's own: not to be
+    Nothing is started, and nothing on disk, before the first call or `expect`. One process's own: not to be
     carried over a fork.
     """
 
@@ -86,16 +86,17 @@ class SandboxRunner:
         else:
             # The function's last words were said before it ended, and are read after it.
             self._pool.discard(sandbox, run)
+        # Not sooner: a spare that is starting would take processors from the call.
+        self._pool.prepare()
         return self._result(invocation, end, run, taken)
 
-    def warm_up(self) -> None:
-        """A sandbox is being prepared for whatever function is called next; returns at once."""
-        self._pool.prepare()
-
-    def expect(self) -> None:
-        """As `warm_up`, if functions have been run here before."""
-        if self._logs.exist():
-            self.warm_up()
+    def expect(self, *, spare: bool) -> None:
+        """How functions are shut in is being found out, and with `spare` a sandbox prepared for whichever
+        function is called next; returns at once."""
+        if spare:
+            self._pool.prepare()
+        else:
+            self._pool.prepare_room()
 
     def close(self) -> None:
         """No function runs any more, and nothing of them is on disk but their logs."""

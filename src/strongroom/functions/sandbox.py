@@ -78,7 +78,7 @@ class Sandbox:
         """
         self.place = place
         self.started_at = time.monotonic()
-        self.used_at = self.started_at
+        self.loaded_at = self.used_at = self.started_at
         self._limits: Limits = confinement.limits
         self._level = confinement.level
         self._frames = FrameReader()
@@ -96,6 +96,7 @@ class Sandbox:
 
     def load(self, handler: str, environment: Mapping[str, str], memory_mb: int) -> None:
         """It belongs to this function from now on."""
+        self.loaded_at = time.monotonic()
         self._send(
             {
                 "kind": "load",

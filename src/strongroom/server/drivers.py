@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.functions.runner import SandboxRunner
-from strongroom.ports import FunctionRunner, Rotators
+from strongroom.ports import STORED_CODE, FunctionRunner, Rotators, Store
 from strongroom.rootkey import default_source
 from strongroom.rotators.registry import load_rotators
 from strongroom.server.settings import Settings
 
-__all__ = ["open_functions", "open_rotators"]
+__all__ = ["are_functions", "open_functions", "open_rotators"]
 
 
 def open_rotators() -> Rotators:
@@ -30,3 +30,8 @@ def open_functions(settings: Settings, log: Any) -> FunctionRunner:
         hidden=(path,) if kept_in_file and not settings.ephemeral else (),
         ca_bundle=None if settings.tls is None else settings.tls.certificate,
     )
+
+
+def are_functions(store: Store) -> bool:
+    """Say whether there is any function, or layer; one look-up in the store."""
+    return bool(store.read(lambda unit: unit.scan(STORED_CODE, "", limit=1)))

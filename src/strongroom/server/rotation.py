@@ -34,10 +34,10 @@ from strongroom.operations.secretsmanager.rotation_work import (
     take,
 )
 from strongroom.operations.standing import StandingMemory
-from strongroom.ports import Clock, ReadUnit, Store
+from strongroom.ports import Clock, FunctionRunner, ReadUnit, Store
 from strongroom.rootkey import HeldRootKey
 from strongroom.secret.document import FaultKind, RotationFault
-from strongroom.server.drivers import open_functions, open_rotators
+from strongroom.server.drivers import are_functions, open_functions, open_rotators
 from strongroom.server.log import open_log
 from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
 from strongroom.server.pipeline import Pipeline
@@ -64,7 +64,7 @@ HUNG_SECONDS: Final = 1080.0
 MEND_SECONDS: Final = 1.0
 """How often a trail whose flush failed is tried again."""
 COUNT_SECONDS: Final = 15.0
-"""How often every secret that rotates is looked at, for metrics."""
+"""How often every secret that rotates is looked at, for metrics, and whether there are functions."""
 DRAIN_SECONDS: Final = 10.0
 """How long steps under way may take when the server stops."""
 _BUG: Final = "an error of this server's own; its log has more"
@@ -227,7 +227,6 @@ def run_rotations(
     store = SqliteStore.open(room.path)
     trail = SegmentTrail.open(room.trail, role="rotation", sync_every_record=settings.sync_every_record)
     functions = open_functions(settings, log)
-    functions.expect()
     resources = Resources(
         store=store,
         root_key=root_key,
@@ -266,6 +265,7 @@ def run_rotations(
             os._exit(1)
         if time.monotonic() >= counted_at + COUNT_SECONDS:
             counted_at, families = time.monotonic(), _families(rotations, families, log)
+            _expect(store, functions, log)
         if time.monotonic() >= published_at + PUBLISH_SECONDS:
             published_at = time.monotonic()
             publish(room.path, "rotation", [*families, resident("rotation")])
@@ -284,6 +284,15 @@ def mend(trail: SegmentTrail, log: Any) -> None:
     is refused, and so every rotation without a function."""
     if trail.broken and trail.recover():
         log.info("the audit trail takes records again")
+
+
+def _expect(store: Store, functions: FunctionRunner, log: Any) -> None:
+    """As long as there are functions, a sandbox is ready for the next that rotates, be it in a month."""
+    try:
+        if are_functions(store):
+            functions.expect(spare=True)
+    except Exception as error:
+        log.error("cannot look for functions", exc_info=error)
 
 
 def _families(rotations: Rotations, before: list[Family], log: Any) -> list[Family]:

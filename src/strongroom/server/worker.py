@@ -17,7 +17,7 @@ from strongroom.operations.datakeys import KeyMemory
 from strongroom.operations.standing import StandingMemory
 from strongroom.ports import FunctionRunner, Store
 from strongroom.rootkey import HeldRootKey
-from strongroom.server.drivers import open_functions, open_rotators
+from strongroom.server.drivers import are_functions, open_functions, open_rotators
 from strongroom.server.issuers import FetchedIssuerKeys
 from strongroom.server.listener import Listener
 from strongroom.server.log import open_log
@@ -140,9 +140,20 @@ class Worker:
         return ""
 
     def _tell_metrics(self) -> None:
+        self._expect_functions()
         publish(self._room.path, "worker", [*self._meter.families(), resident("worker")])
         loop = asyncio.get_running_loop()
         self._telling = loop.call_later(PUBLISH_SECONDS, self._tell_metrics)
+
+    def _expect_functions(self) -> None:
+        """Where there are functions, one may be invoked by hand. That takes no memory now: it would do so in
+        each worker."""
+        if self._functions is not None and self._store is not None:
+            try:
+                if are_functions(self._store):
+                    self._functions.expect(spare=False)
+            except Exception as error:
+                self._log.error("cannot look for functions", exc_info=error)
 
     def _mend_trail(self) -> None:
         """Have a trail whose flush failed take records again as soon as the disk does."""

@@ -368,3 +368,21 @@ def test_only_python_is_run(runner: SandboxRunner) -> None:
     with pytest.raises(RotationFault) as raised:
         runner.invoke(an_invocation("x = 1", runtime="nodejs22.x"))
     assert raised.value.message == "only Python functions are run"
+
+
+def test_boto3_is_loaded_without_pyopenssl_which_others_get_all_the_same(runner: SandboxRunner) -> None:
+    pytest.importorskip("OpenSSL", reason="pyOpenSSL is not installed")
+    code = """
+import boto3, ssl, sys
+def handler(event, context):
+    import botocore.httpsession
+    of_boto3 = "OpenSSL" in sys.modules, botocore.httpsession.SSLContext is ssl.SSLContext
+    import urllib3.contrib.pyopenssl
+    return [*of_boto3, urllib3.contrib.pyopenssl.orig_util_SSLContext is ssl.SSLContext]
+"""
+    assert answer(runner, an_invocation(code)) == [False, True, True]
+
+
+def test_decimals_are_answered_as_numbers(runner: SandboxRunner) -> None:
+    code = "import decimal\ndef handler(event, context): return {'n': decimal.Decimal('1.5')}\n"
+    assert answer(runner, an_invocation(code)) == {"n": 1.5}

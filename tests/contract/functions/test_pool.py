@@ -22,6 +22,7 @@ from support.function_room import (
     FUNCTION_ARN,
     LIMITS,
     RememberingLog,
+    a_zip,
     an_invocation,
     command_lines,
     eventually,
@@ -182,7 +183,7 @@ def test_a_sandbox_that_is_too_old_is_not_used_again(tmp_path: Path, level: Leve
 def test_a_spare_serves_the_next_function(tmp_path: Path, level: Level) -> None:
     runner, log = runners(tmp_path, spares=1, sandboxes=2, preload=True)
     try:
-        runner.warm_up()
+        runner.expect(spare=True)
         eventually(lambda: len(sandboxes(tmp_path)) == 1)
         (spare,) = sandboxes(tmp_path)
         assert count(runner) == 1
@@ -196,18 +197,67 @@ def test_a_spare_serves_the_next_function(tmp_path: Path, level: Level) -> None:
     assert log.errors() == []
 
 
-def test_calls_are_expected_where_there_have_been_some(tmp_path: Path, level: Level) -> None:
-    for expected in (0, 1):
-        runner, log = runners(tmp_path, spares=1)
-        try:
-            runner.expect()
-            if expected:
-                eventually(lambda: len(sandboxes(tmp_path)) == 1)
-            assert len(sandboxes(tmp_path)) == expected
-            assert bool(log.lines) is bool(expected)
+def test_without_a_spare_to_expect_a_call_takes_no_memory(tmp_path: Path, level: Level) -> None:
+    runner, log = runners(tmp_path, spares=1)
+    try:
+        runner.expect(spare=False)
+        # What the first call would have to find out and make is there.
+        eventually(lambda: len(list(run_directory(tmp_path).glob("*/runtime/*/bootstrap.py"))) == 1)
+        eventually(lambda: len(log.lines) == 1)
+        runner.expect(spare=False)
+        assert count(runner) == 1
+        assert len(log.lines) == 1
+        # The call's own, and the spare that is kept from then on.
+        eventually(lambda: len(sandboxes(tmp_path)) == 2)
+    finally:
+        runner.close()
+
+
+def test_a_spare_may_be_older_than_a_function_s_sandbox(tmp_path: Path, level: Level) -> None:
+    """Its age counts from when it got its function: rotations are a month apart."""
+    runner, log = runners(tmp_path, spares=1, sandboxes=1, age_seconds=11)
+    try:
+        runner.expect(spare=True)
+        eventually(lambda: len(runner._pool._spares) == 1)
+        runner._pool._spares[0].loaded_at -= 3600
+        assert [count(runner), count(runner)] == [1, 2]
+    finally:
+        runner.close()
+    assert log.errors() == []
+
+
+def test_code_that_brings_its_own_boto3_gets_it_from_a_spare_too(tmp_path: Path, level: Level) -> None:
+    own = a_zip(
+        {"rotate.py": "import boto3\ndef handler(e, c): return boto3.OWN\n", "boto3.py": "OWN = 'own'\n"}
+    )
+    runner, log = runners(tmp_path, spares=1, sandboxes=2, preload=True)
+    try:
+        runner.expect(spare=True)
+        eventually(lambda: len(runner._pool._spares) == 1)
+        assert runner.invoke(an_invocation(own)).payload == b'"own"'
+    finally:
+        runner.close()
+    assert log.errors() == []
+
+
+def test_what_cannot_be_had_is_not_expected_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strongroom.functions.runner.sandbox_level", lambda _: (Level.NONE, "nothing here"))
+    runner, log = runners(tmp_path, spares=1)
+    refused = ("warning", "a sandbox could not be prepared")
+    try:
+        runner.expect(spare=True)
+        eventually(lambda: [line[:2] for line in log.lines] == [refused])
+        for spare in (True, False):
+            runner.expect(spare=spare)
+        # A call is told all the same, after whatever was expected before it.
+        with pytest.raises(RotationFault) as raised:
             count(runner)
-        finally:
-            runner.close()
+        assert raised.value.message == "functions are not run on this machine: nothing here"
+        assert [line[:2] for line in log.lines] == [refused]
+    finally:
+        runner.close()
 
 
 def test_nothing_runs_after_close(tmp_path: Path, level: Level) -> None:

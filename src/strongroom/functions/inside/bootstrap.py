@@ -15,7 +15,8 @@ from typing import Any, Final
 from .confinement import confine, limit_memory
 from .frames import frame, receive
 from .handling import LambdaContext, fault_of, load_handler, marshal, set_up_logging
-from .reporting import Credentials, install, share_models
+from .preloading import preload, spare_pyopenssl
+from .reporting import Credentials, install
 from .warden import stand
 
 __all__ = ["main"]
@@ -53,8 +54,9 @@ class _Runtime:
         threading.stack_size(THREAD_STACK_BYTES)
         sys.dont_write_bytecode = True
         sys.path += config["packages"]
+        spare_pyopenssl()
         if config["preload"]:
-            _preload()
+            preload()
         self._send({"kind": "ready"})
         load = receive(self._channel)
         if load is None:
@@ -120,24 +122,6 @@ class _Runtime:
     def _send(self, message: dict[str, Any]) -> None:
         with self._sending:
             self._channel.sendall(frame(message))
-
-
-def _preload() -> None:
-    """What nearly every function imports, and what clients read when they are made, is in memory."""
-    with contextlib.suppress(ImportError):
-        import boto3
-        import botocore.session
-
-        share_models()
-        session = botocore.session.Session()
-        session.create_client(
-            "secretsmanager",
-            region_name="us-east-1",
-            endpoint_url="http://127.0.0.1:1",
-            aws_access_key_id="none",
-            aws_secret_access_key="none",
-        )
-        assert boto3  # noqa: S101  # imported for the import
 
 
 def _printed(answer: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ Source: fact sheet rotation section 9; the texts are those of Lambda's runtime f
 from __future__ import annotations
 
 import contextlib
-import decimal
 import importlib
 import json
 import logging
@@ -144,7 +143,9 @@ def marshal(answer: Any) -> str:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, decimal.Decimal):
+    decimal = sys.modules.get("decimal")
+    # Who has made a number of it has imported it.
+    if decimal is not None and isinstance(value, decimal.Decimal):
         return float(value)
     raise TypeError(f"Object of type {value.__class__.__name__} is not JSON serializable")
 

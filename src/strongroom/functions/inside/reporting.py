@@ -6,7 +6,6 @@ seen; an honest one that prints what it fetched is.
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import sys
 import weakref
@@ -14,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final
 
-__all__ = ["Credentials", "install", "share_models"]
+__all__ = ["Credentials", "install"]
 
 Credentials = tuple[str, str, str]
 Report = Callable[[list[str]], None]
@@ -54,21 +53,7 @@ def install(report: Report) -> Callable[[Credentials], None]:
     return known.renew
 
 
-def share_models() -> None:
-    """Sessions of botocore, which each read the service models anew, share what they have read."""
-    import botocore.session
-
-    make, made = botocore.session.create_loader, {}
-
-    def create_loader(search_path: str | None = None) -> Any:
-        if search_path not in made:
-            made[search_path] = make(search_path)
-        return made[search_path]
-
-    vars(botocore.session)["create_loader"] = create_loader
-
-
-class _AfterImport(importlib.abc.MetaPathFinder):
+class _AfterImport:
     """Runs something when a module has been imported."""
 
     def __init__(self, after: dict[str, Callable[[ModuleType], None]]) -> None:
