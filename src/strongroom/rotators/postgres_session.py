@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.postgres_faults import connect_fault, statement_fault
+from strongroom.rotators.scram import LEAST_ITERATIONS, is_prepared, scram_verifier
 from strongroom.rotators.tls import Tls, authorities_file, connect_by_tls
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["PostgresConnection", "open_postgres"]
+__all__ = ["SCRAM", "PostgresConnection", "open_postgres"]
 
 EXTRA = "postgresql"
+SCRAM = "scram-sha-256"
+
+_SALT_BYTES = 16
 
 _SSLMODES = {Tls.VERIFIED: "verify-full", Tls.IF_OFFERED: "prefer", Tls.NONE: "disable"}
 
@@ -70,13 +74,24 @@ class PostgresConnection:
         """Return a text as it is written in a statement."""
         return str(load_driver("psycopg.sql", EXTRA).Literal(text).as_string(self._connection))
 
+    def execute_alone(self, statement: str) -> None:
+        """Carry out a statement in a transaction of its own that may write, in one exchange."""
+        self.execute(f"BEGIN READ WRITE; {statement}; COMMIT")
+
     def verifier(self, user: str, password: str, algorithm: str) -> str:
         """Return what the server keeps of a password, so that the password itself is in no statement."""
+        if algorithm == SCRAM and is_prepared(password):
+            return scram_verifier(password, os.urandom(_SALT_BYTES), self._iterations())
         with self._told():
             kept = self._connection.pgconn.encrypt_password(
                 password.encode(), user.encode(), algorithm.encode()
             )
         return kept.decode()
+
+    def _iterations(self) -> int:
+        """Return how often the server wants passwords hashed; versions before 16 do not say."""
+        told = self._connection.pgconn.parameter_status(b"scram_iterations")
+        return LEAST_ITERATIONS if told is None else int(told)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

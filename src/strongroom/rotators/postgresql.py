@@ -10,7 +10,7 @@ from strongroom.ports import Rotator
 from strongroom.rotators.accounts import AccountRotator, Session
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.postgres_roles import find_role, privilege_fault, synchronize
-from strongroom.rotators.postgres_session import PostgresConnection, open_postgres
+from strongroom.rotators.postgres_session import SCRAM, PostgresConnection, open_postgres
 from strongroom.rotators.tls import Tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import RotationFault, SecretDocument, Strategy
@@ -20,7 +20,6 @@ __all__ = ["postgresql"]
 
 PORT = 5432
 DBNAME = "postgres"
-SCRAM = "scram-sha-256"
 MD5 = "md5"
 
 PROLOGUE = "SET ROLE NONE; SET search_path TO pg_catalog, pg_temp"
@@ -77,8 +76,12 @@ class _Session:
     def _change_own(self, pending: SecretDocument, *, rehearsal: bool) -> None:
         name = self._connection.name(pending.text("username"))
         verifier = self._connection.literal(self._verifier(pending))
-        with self._connection.transaction(rehearsal=rehearsal):
-            self._connection.execute(f"ALTER ROLE {name} PASSWORD {verifier}")
+        statement = f"ALTER ROLE {name} PASSWORD {verifier}"
+        if not rehearsal:
+            self._connection.execute_alone(statement)
+            return
+        with self._connection.transaction(rehearsal=True):
+            self._connection.execute(statement)
 
     def _clone(
         self, source: SecretDocument, pending: SecretDocument, *, set_password: bool, rehearsal: bool
