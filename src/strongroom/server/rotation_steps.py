@@ -209,7 +209,10 @@ class RotationSteps:
         refused = NOT_APPROVED if secret is None else use_refused(secret, current)
         if refused is not None:
             raise RotationFault(FaultKind.SECRET, refused)
-        return parse_document(_value(self._call(task, "GetSecretValue", SecretId=named)))
+        try:
+            return parse_document(_value(self._call(task, "GetSecretValue", SecretId=named)))
+        except RotationFault as fault:
+            raise RotationFault(fault.kind, f"the superuser secret {named}: {fault.message}") from fault
 
     def _document(self, task: Task, label: str | None) -> SecretDocument | None:
         """Return the value under a label, or of the version being made; None when there is none."""

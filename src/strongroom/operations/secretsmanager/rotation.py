@@ -169,7 +169,8 @@ ROTATE_SECRET = Operation(
         "server has a rotator for. The service then acts in the account's role "
         "AWSServiceRoleForSecretsManagerRotation, which RotateSecret makes when it is first needed; key "
         "policies, resource policies and what is attached to the role hold for it. A template name of AWS's "
-        "in RotationLambdaARN stands for such a rotator unless there is a function of that name.",
+        "in RotationLambdaARN stands for such a rotator unless there is a function of that name. Where the "
+        "value names another engine, the message about a missing function says so.",
         "With `masterarn` in the value the caller needs secretsmanager:GetSecretValue on that secret, and "
         "kms:Decrypt where its key asks for that; one that is not there is "
         "ResourceNotFoundException. A name stands for a secret of the rotated one's account. When it, the "

@@ -9,7 +9,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from strongroom.errors import AccessDeniedException, DecryptionFailure, InvalidRequestException, ServiceError
+from strongroom.errors import (
+    AccessDeniedException,
+    DecryptionFailure,
+    InvalidRequestException,
+    ResourceNotFoundException,
+    ServiceError,
+    ValidationException,
+)
 from strongroom.names import AWSCURRENT, secret_arn
 from strongroom.operations.authorize import allowed, authorize, note
 from strongroom.operations.call import Call, Target
@@ -18,11 +25,12 @@ from strongroom.operations.lambda_.policies import may_invoke
 from strongroom.operations.refusals import note_unreachable
 from strongroom.operations.rotation_role import ROLE_NAME, as_service, kept_role
 from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, way_of
-from strongroom.operations.secretsmanager.resolution import present, secret_target
+from strongroom.operations.secretsmanager.resolution import secret_target
 from strongroom.ports import WriteUnit
 from strongroom.secret.document import RotationFault, SecretDocument, parse_document
+from strongroom.secret.lifecycle import is_marked
 from strongroom.secret.records import Rotation, Secret
-from strongroom.secret.rotation import ADMIN, admin_use
+from strongroom.secret.rotation import ADMIN, NO_FUNCTION, admin_use
 
 __all__ = ["Choice"]
 
@@ -40,9 +48,22 @@ CANNOT_READ: Final = (
     "Secrets Manager can't rotate this secret without a rotation function, because the role {} can't read "
     "it: {} Let the role read the secret, or give a RotationLambdaARN."
 )
+CANNOT_ROTATE: Final = "Secrets Manager can't rotate this secret: {}."
 ROLE_NAME_TAKEN: Final = (
     "Secrets Manager can't rotate this secret without a rotation function: a role of your own has the name "
     f"{ROLE_NAME}, or the role of that name doesn't trust secretsmanager.amazonaws.com. Delete that role."
+)
+NO_ROTATOR: Final = (
+    f"{NO_FUNCTION} The engine in the secret's JSON is none that this server rotates without a function; "
+    "those are {}."
+)
+NO_SUPERUSER: Final = (
+    "Secrets Manager can't find the superuser secret that masterarn in the secret's JSON names: it has to be "
+    "the ARN of a secret of this Region, or the name of one of the same account."
+)
+SUPERUSER_MARKED: Final = (
+    "You can't rotate this secret, because the superuser secret that masterarn in its JSON names was marked "
+    "for deletion."
 )
 _GET: Final = "secretsmanager:GetSecretValue"
 
@@ -63,13 +84,19 @@ class Choice:
         """True when there is a rotator for what the current value says; read as the service's own role.
 
         Raises:
-            InvalidRequestException: the role cannot read it.
+            InvalidRequestException: the role cannot read it; or it names an engine there is no rotator for.
         """
-        if self._call.resources.rotators is None:
+        rotators = self._call.resources.rotators
+        if rotators is None:
             return False
+        self._find_rotator()
+        if self._rotator is None and self._document is not None and self._document.get("engine") is not None:
+            raise InvalidRequestException(NO_ROTATOR.format(", ".join(rotators.engines())))
+        return self._rotator is not None
+
+    def _find_rotator(self) -> None:
         document = self._read()
         self._rotator = None if document is None else rotator_of(self._call.resources, document)
-        return self._rotator is not None
 
     def applied(self, rotation: Rotation) -> Rotation:
         """Return the rotation with what was found noted in it.
@@ -78,7 +105,8 @@ class Choice:
             AccessDeniedException: there is no such function, or Secrets Manager may not invoke it; or the
                 caller may not read the superuser secret, which the rotation is going to use.
             ResourceNotFoundException: there is no superuser secret.
-            DecryptionFailure, InvalidRequestException: the caller cannot read it (`open_value`).
+            DecryptionFailure, InvalidRequestException: the caller cannot read it (`open_value`); it is marked
+                for deletion; or `masterarn` is no text.
         """
         way = way_of(self._unit, self._call.resources, replace(self._secret, rotation=rotation))
         if isinstance(way, ByFunction):
@@ -90,7 +118,7 @@ class Choice:
             return replace(rotation, engine=None, admin_use=None)
         if way is None:
             if self._rotator is None:
-                self.has_rotator()
+                self._find_rotator()
             way = self._rotator
         if way is None:
             return replace(rotation, engine=None, admin_use=None)
@@ -99,15 +127,27 @@ class Choice:
 
     def _admin(self) -> bytes | None:
         document = self._document if self._document is not None else self._read()
-        admin = None if document is None else document.get(ADMIN)
-        if document is None or not isinstance(admin, str) or not admin:
+        if document is None:
+            return None
+        try:
+            admin = document.text(ADMIN, "")
+        except RotationFault as fault:
+            raise InvalidRequestException(CANNOT_ROTATE.format(fault.message)) from fault
+        if not admin:
             return None
         # SECURITY: whoever may rotate a secret must not thereby use a superuser secret he may not read; and
         # reading it takes its key, too.
-        target = secret_target(self._call, self._unit, self._meant(admin), _GET)
+        try:
+            target = secret_target(self._call, self._unit, self._meant(admin), _GET)
+        except ValidationException as refusal:
+            raise ResourceNotFoundException(NO_SUPERUSER) from refusal
         authorize(self._call, self._unit, (target,))
-        # What came later under that name would have been approved by nobody.
-        found = present(target)
+        found = target.record
+        if not isinstance(found, Secret):
+            # What came later under that name would have been approved by nobody.
+            raise ResourceNotFoundException(NO_SUPERUSER)
+        if is_marked(found):
+            raise InvalidRequestException(SUPERUSER_MARKED)
         version = self._unit.version(found.arn, found.labels.get(AWSCURRENT, ""))
         if version is not None:
             open_value(self._call, self._unit, version, region=found.region, account_id=found.account_id)
