@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
@@ -37,11 +37,13 @@ from strongroom.operations.standing import StandingMemory
 from strongroom.ports import Clock, FunctionRunner, ReadUnit, Store
 from strongroom.rootkey import HeldRootKey
 from strongroom.secret.document import FaultKind, RotationFault
+from strongroom.secret.runs import RotationDuty
 from strongroom.server.drivers import are_functions, open_functions, open_rotators
 from strongroom.server.log import open_log
 from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
 from strongroom.server.pipeline import Pipeline
 from strongroom.server.rotation_metrics import rotation_families
+from strongroom.server.rotation_pace import AT_ONCE, COUNTED, pause_after
 from strongroom.server.rotation_steps import RotationSteps, event_text
 from strongroom.server.service_calls import ServiceCalls
 from strongroom.server.settings import Settings
@@ -65,6 +67,8 @@ MEND_SECONDS: Final = 1.0
 """How often a trail whose flush failed is tried again."""
 COUNT_SECONDS: Final = 15.0
 """How often every secret that rotates is looked at, for metrics, and whether there are functions."""
+RECOUNT_SECONDS: Final = 2.0
+"""How often all that is due is counted, when there is much."""
 DRAIN_SECONDS: Final = 10.0
 """How long steps under way may take when the server stops."""
 _BUG: Final = "an error of this server's own; its log has more"
@@ -100,6 +104,11 @@ class Rotations:
         self._gate = threading.Lock()
         self._seen_mark: int | None = None
         self._idle_until = 0.0
+        self._begin_again = 0.0
+        """No other rotation begins before."""
+        self._pause = 0.0
+        self._crowd = 0
+        self._counted_at = float("-inf")
         self._stopping = threading.Event()
         store.write(partial(release_others, owner=owner, now=clock.now())).result()
 
@@ -108,10 +117,11 @@ class Rotations:
         return len(self._running)
 
     def tick(self) -> None:
-        """What is due is begun, as far as there are threads for it."""
+        """What is due is begun, as far as there are threads for it and its pace allows."""
+        moment = time.monotonic()
         with self._gate:
             free = self._threads - len(self._running)
-        if free <= 0:
+        if free <= 0 or moment < self._begin_again:
             return
         found = self._store.read(self._due)
         for arn in found:
@@ -120,6 +130,9 @@ class Rotations:
                     continue
                 self._running[arn] = time.monotonic()
             self._pool.submit(self._rotate, arn)
+            if self._pause > 0.0:
+                self._begin_again = moment + self._pause
+                return
 
     def families(self) -> list[Family]:
         """Return what is to be known of rotations. Looks at every secret that rotates."""
@@ -151,12 +164,26 @@ class Rotations:
         now = self._clock.now()
         moment = time.monotonic()
         self._resting = {arn: until for arn, until in self._resting.items() if until > moment}
-        found = [each.secret_arn for each in due(unit, now, 2 * self._threads + len(self._resting))]
-        waiting = [arn for arn in found if arn not in self._running and arn not in self._resting]
+        page = due(unit, now, 2 * max(self._threads, AT_ONCE) + len(self._resting))
+        with self._gate:
+            busy = self._running.keys() | self._resting.keys()
+        idle = [each for each in page if each.secret_arn not in busy]
+        self._pause = self._pause_after(unit, idle, now)
+        waiting = [each.secret_arn for each in idle]
         self._seen_mark = mark
         # Times of duties are looked at again after a short while, whatever is committed.
         self._idle_until = 0.0 if waiting else time.monotonic() + 10 * TICK_SECONDS
         return waiting
+
+    def _pause_after(self, unit: ReadUnit, page: Sequence[RotationDuty], now: dt.datetime) -> float:
+        """Return how long to wait after the first of the page has begun. They are counted now and then."""
+        if len(page) <= AT_ONCE:
+            return 0.0
+        if time.monotonic() >= self._counted_at + RECOUNT_SECONDS:
+            self._counted_at = time.monotonic()
+            self._crowd = len(due(unit, now, COUNTED))
+        late = (now - page[0].due_at).total_seconds()
+        return pause_after(max(self._crowd, len(page)), late)
 
     def _rotate(self, arn: Arn) -> None:
         try:

@@ -94,6 +94,33 @@ def test_so_many_are_done_at_once_and_the_others_wait(room: RotationRoom, rotati
     assert all(AWSPENDING not in room.labels(arn) for arn in arns)
 
 
+def test_many_that_are_due_begin_one_by_one_and_a_few_at_once(
+    room: RotationRoom, rotations: Rotations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, float]] = []
+
+    def pause_after(waiting: int, late_seconds: float) -> float:
+        asked.append((waiting, late_seconds))
+        return 3600.0
+
+    monkeypatch.setattr(rotation, "pause_after", pause_after)
+    arns = [rotated(room, f"db{number}", f"user{number}") for number in range(10)]
+    room.clock.pass_(seconds=7)
+    for done in (1, 2):
+        for _ in range(3):
+            rotations.tick()
+            idle(rotations)
+        assert sum(AWSPENDING not in room.labels(arn) for arn in arns) == done
+        rotations._begin_again = 0.0
+    assert [waiting for waiting, _ in asked] == [10, 10], "counted a moment ago"
+    assert all(late >= 7.0 for _, late in asked)
+    for _ in arns:
+        rotations.tick()
+        idle(rotations)
+    assert all(AWSPENDING not in room.labels(arn) for arn in arns)
+    assert len(asked) == 2, "eight are a few"
+
+
 def test_an_unknown_error_fails_the_attempt_and_tells_no_secret(
     room: RotationRoom, rotations: Rotations, log: RememberingLog
 ) -> None:
