@@ -43,7 +43,7 @@ _WEEKDAYS: Final[Mapping[str, int]] = {
 _NO_NAMES: Final[Mapping[str, int]] = {}
 _SATURDAY: Final = 7
 
-_RATE: Final = re.compile(r"rate\( *([0-9]{1,6}) +(hours?|days?) *\)")
+_RATE: Final = re.compile(r"rate\( *([0-9]+) +(hours?|days?) *\)")
 _CRON: Final = re.compile(r"cron\((.*)\)")
 _DURATION: Final = re.compile(r"([0-9]{1,2})h")
 

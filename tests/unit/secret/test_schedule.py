@@ -159,6 +159,7 @@ def test_automatically_after_days_is_the_longest_interval(expression: str, days:
         ("rate(0 days)", "the rate must be at least 4 hours."),
         ("rate(1001 days)", "the rate must be at most 1000 days."),
         ("rate(24001 hours)", "the rate must be at most 1000 days."),
+        (f"rate({'9' * 200} days)", "the rate must be at most 1000 days."),
         (
             "cron(0 10 * * ?)",
             "cron() has six fields: minutes, hours, day of month, month, day of week, year.",
