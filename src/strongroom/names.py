@@ -22,6 +22,8 @@ StagingLabel = NewType("StagingLabel", str)
 AWSCURRENT = StagingLabel("AWSCURRENT")
 AWSPREVIOUS = StagingLabel("AWSPREVIOUS")
 AWSPENDING = StagingLabel("AWSPENDING")
+ABANDONED = StagingLabel("STRONGROOM_ABANDONED")
+"""Ours: a version that a rotation left behind after it had begun to give the target its credential."""
 
 SECRET_SUFFIX_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 SECRET_SUFFIX_LENGTH = 6

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from strongroom.names import AWSCURRENT, AWSPENDING, StagingLabel, VersionId
+from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, StagingLabel, VersionId
 from strongroom.secret.runs import RotationFailure, RotationRun, Step
-from strongroom.secret.staging import after_new_version, attach
+from strongroom.secret.staging import abandoned_labels, after_new_version, attach
 from strongroom.secret.steps import (
     Abandon,
     Complete,
@@ -23,13 +23,17 @@ from strongroom.secret.steps import (
     Fail,
     Invoke,
     Seen,
+    after_end,
     after_failure,
     after_step,
+    after_success,
+    before_step,
     next_action,
 )
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 FIRST, BY_HAND, PENDING_BY_HAND = VersionId("first"), VersionId("by-hand"), VersionId("pending-by-hand")
+WRONG_BY_HAND, AGAIN = VersionId("wrong-by-hand"), VersionId("again")
 ADMIN = "admin"
 Login = tuple[str, str]
 
@@ -58,10 +62,13 @@ class World:
     completed: tuple[str, ...] = ()
     enabled: bool = True
     alive: bool = True
-    faults: int = 3
+    faults: int = 2
     """How many crashes and failures may still come."""
     by_others: int = 3
     """How many calls of somebody else may still come."""
+    mistaken: bool = False
+    """Somebody has made a value current that does not open. Two in a row would leave nothing that does,
+    rotation or no rotation."""
     told: str = ""
     """What happened last."""
 
@@ -126,17 +133,21 @@ def _process(world: World) -> Iterator[World]:
         return
     match next_action(run, _seen(world, run)):
         case Invoke(step):
-            yield replace(world, reading=Reading(step, world.labels), told=f"{step} is begun")
-        case Complete():
-            labels = {label: version for label, version in world.label_map().items() if label != AWSPENDING}
             yield replace(
-                world.with_labels(labels),
+                world,
+                run=before_step(run, step),
+                reading=Reading(step, world.labels),
+                told=f"{step} is begun",
+            )
+        case Complete():
+            yield replace(
+                world.with_labels(dict(after_success(run, world.label_map()))),
                 run=None,
                 completed=(*world.completed, run.version_id),
                 told="completed",
             )
         case Abandon(reason):
-            yield replace(world, run=None, told=reason)
+            yield replace(_ended(world), told=reason)
         case Fail(step, message):
             yield _failed(replace(world, told=message), step)
         case EndTest():
@@ -182,7 +193,9 @@ def _effect(world: World, reading: Reading) -> World | None:
         case Step.SET:
             if pending is None:
                 return None
-            if world.alternating or pending in world.target or current in world.target:
+            others = [AWSPREVIOUS, *abandoned_labels(world.label_map())]
+            opening = [pending, current, *(values.get(labels.get(label, "")) for label in others)]
+            if world.alternating or any(login in world.target for login in opening):
                 return world.with_login(pending)
             return None
         case Step.TEST:
@@ -232,15 +245,23 @@ def _others(world: World) -> Iterator[World]:
             yield _put_by_hand(less)
         if PENDING_BY_HAND not in dict(world.values):
             yield _pending_by_hand(less)
+        if not world.mistaken:
+            yield _put_wrong(less)
     if pending is not None and pending != world.label(AWSCURRENT) and not in_flight:
         # `rotation_runs.verify_label_may_go` refuses it as long as a step is being done.
         yield _given_up(less)
+    if pending is not None and pending != world.label(AWSCURRENT) and not in_flight:
+        yield _taken_off(less)
+        yield _promoted_by_hand(less)
+    may_rotate = world.run is None and pending is None and world.enabled and world.alive
+    if may_rotate and AGAIN not in dict(world.values):
+        yield replace(begun(less, AGAIN), told="RotateSecret")
     # Both end a run at once, or with the step that is being done; every label stays.
-    run = world.run if in_flight else None
+    ended = less if in_flight else _ended(less)
     if world.enabled:
-        yield replace(less, enabled=False, run=run, told="cancelled")
+        yield replace(ended, enabled=False, told="cancelled")
     if world.alive:
-        yield replace(less, alive=False, run=run, told="deleted")
+        yield replace(ended, alive=False, told="deleted")
 
 
 def _put_by_hand(world: World) -> World:
@@ -250,6 +271,34 @@ def _put_by_hand(world: World) -> World:
     labels = after_new_version(world.label_map(), BY_HAND, None)
     changed = replace(world, values=(*world.values, (BY_HAND, login))).with_login(login)
     return _followed(replace(changed.with_labels(dict(labels)), told="put by hand"))
+
+
+def _put_wrong(world: World) -> World:
+    """A person puts a value into the secret that the target does not take."""
+    current = dict(world.values).get(world.label(AWSCURRENT) or "", ("app", ""))
+    labels = after_new_version(world.label_map(), WRONG_BY_HAND, None)
+    values = (*world.values, (WRONG_BY_HAND, (current[0], "pw-wrong")))
+    changed = replace(world.with_labels(dict(labels)), values=values, mistaken=True)
+    return _followed(replace(changed, told="a wrong one is put"))
+
+
+def _taken_off(world: World) -> World:
+    """A person takes AWSPENDING off, and leaves the target as it is."""
+    labels = {label: version for label, version in world.label_map().items() if label != AWSPENDING}
+    return _followed(replace(world.with_labels(labels), told="AWSPENDING is just taken off"))
+
+
+def _promoted_by_hand(world: World) -> World:
+    """A person makes the pending version current, whatever the target has."""
+    pending = world.label(AWSPENDING)
+    if pending is None or pending not in dict(world.values):
+        return world
+    wrong = not world.opens(pending)
+    if wrong and world.mistaken:
+        return world
+    labels = attach(world.label_map(), AWSCURRENT, pending)
+    changed = replace(world.with_labels(dict(labels)), mistaken=world.mistaken or wrong)
+    return _followed(replace(changed, told="AWSPENDING is made current by hand"))
 
 
 def _pending_by_hand(world: World) -> World:
@@ -273,5 +322,12 @@ def _followed(world: World) -> World:
     """What `rotation_runs.follow_change` does with the same write."""
     run = world.run
     if run is not None and isinstance(next_action(run, _seen(world, run)), Abandon):
-        return replace(world, run=None)
+        return _ended(world)
     return world
+
+
+def _ended(world: World) -> World:
+    """Its run has ended without success."""
+    if world.run is None:
+        return world
+    return replace(world.with_labels(dict(after_end(world.run, world.label_map()))), run=None)

@@ -91,8 +91,10 @@ class TargetRotator:
         assert pending is not None
         if self.target.takes(pending):
             return
-        acting = material.admin if material.strategy is Strategy.ALTERNATING_USERS else material.current
-        if acting is None or not self.target.takes(acting):
+        acting = [material.current, material.previous, *material.abandoned]
+        if material.strategy is Strategy.ALTERNATING_USERS:
+            acting = [material.admin]
+        if not any(each is not None and self.target.takes(each) for each in acting):
             raise RotationFault(FaultKind.LOGIN, "the target refuses the user or the password")
         self.target.passwords[pending["username"]] = pending["password"]
 

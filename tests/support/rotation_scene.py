@@ -150,13 +150,26 @@ class Scene:
         self.refusing.set()
         return Fate.CUT
 
+    def failed_since(self) -> bool:
+        """Tell whether an attempt has failed since the target went away."""
+        return self.failures() > self._failures
+
     def mend(self) -> None:
         """What was killed or closed comes back, when it is time."""
         if self.down.is_set():
             self.site.start()
             self.down.clear()
-        if self.refusing.is_set() and self.failures() > self._failures:
+        if self.refusing.is_set() and self.failed_since():
             self.reopen()
+
+    def recover(self) -> None:
+        """Server and target can be reached again, whatever state a failed test has left them in."""
+        self.interruptions.arm(None)
+        self.reopen()
+        if not self.down.is_set():
+            self.site.kill()
+        self.site.start()
+        self.down.clear()
 
     def reopen(self) -> None:
         if self.refusing.is_set():

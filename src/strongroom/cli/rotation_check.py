@@ -41,6 +41,7 @@ from strongroom.secret.document import FaultKind, RotationFault, SecretDocument,
 from strongroom.secret.material import CheckFinding, RotationMaterial
 from strongroom.secret.records import Secret
 from strongroom.secret.rotation import ADMIN, names_target, pending_version, use_refused
+from strongroom.secret.staging import abandoned_labels
 from strongroom.server.drivers import open_rotators
 from strongroom.server.world import SystemClock, SystemEntropy
 from strongroom.store.errors import RoomError
@@ -173,6 +174,7 @@ def _material(
     way: ByRotator,
 ) -> RotationMaterial:
     pending = pending_version(secret)
+    left = [_document(unit, call, secret, label) for label in abandoned_labels(secret.labels)]
     return RotationMaterial(
         secret_arn=secret.arn,
         version_id=pending or str(uuid.uuid4()),
@@ -180,6 +182,7 @@ def _material(
         strategy=way.strategy,
         pending=None if pending is None else _document(unit, call, secret, AWSPENDING),
         previous=_document(unit, call, secret, AWSPREVIOUS),
+        abandoned=[each for each in left if each is not None],
         admin=admin,
         settings=settings_of(secret.tags or {}),
     )

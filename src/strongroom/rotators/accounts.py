@@ -26,6 +26,7 @@ __all__ = ["AccountRotator", "Engine", "Session"]
 CURRENT = "the current version (AWSCURRENT)"
 PENDING = "the pending version (AWSPENDING)"
 PREVIOUS = "the previous version (AWSPREVIOUS)"
+LEFT = "the version of an abandoned rotation (STRONGROOM_ABANDONED)"
 
 _OF_THE_TARGET = frozenset({FaultKind.UNREACHABLE, FaultKind.TLS, FaultKind.FUNCTION, FaultKind.SECRET})
 
@@ -91,13 +92,16 @@ class AccountRotator:
         raise RotationFault(FaultKind.LOGIN, _none_logs_in(material))
 
     def _own_candidates(self, material: RotationMaterial) -> Iterator[tuple[SecretDocument, str]]:
-        """Give what may change the password: the current credential, else the previous one if it is the
-        same user's (a rotation that was taken back leaves the target there).
+        """Give what may change the password: the current credential, else others of the same user: the
+        previous one (a rotation that was taken back leaves the target there), and what rotations that were
+        given up may have left.
         """
         yield material.current, CURRENT
-        previous = material.previous
-        if previous is not None and self._same(previous, material.current, ("username",)):
-            yield previous, PREVIOUS
+        others = [] if material.previous is None else [(material.previous, PREVIOUS)]
+        others += [(document, LEFT) for document in material.abandoned]
+        for document, name in others:
+            if self._same(document, material.current, ("username",)):
+                yield document, name
 
     def _set_by_admin(self, material: RotationMaterial, pending: SecretDocument, deadline: Deadline) -> None:
         # SECURITY: who may write this secret must not have the superuser clone just any user: the current
@@ -132,7 +136,7 @@ class AccountRotator:
         except RotationFault as fault:
             told = RotationFault if entered or fault.kind is not FaultKind.LOGIN else _LoginRefused
             # Whether the target answers does not depend on whose version is tried first.
-            of_any = fault.kind in _OF_THE_TARGET and name in (CURRENT, PENDING, PREVIOUS)
+            of_any = fault.kind in _OF_THE_TARGET and name in (CURRENT, PENDING, PREVIOUS, LEFT)
             raise told(fault.kind, fault.message if of_any else f"{name}: {fault.message}") from fault
 
     # What is made sure of before
@@ -273,5 +277,7 @@ def _admin_name(material: RotationMaterial) -> str:
 
 
 def _none_logs_in(material: RotationMaterial) -> str:
-    tried = [PENDING, CURRENT] if material.previous is None else [PENDING, CURRENT, PREVIOUS]
+    tried = [PENDING, CURRENT]
+    tried += [PREVIOUS] if material.previous is not None else []
+    tried += [LEFT] if material.abandoned else []
     return f"the target takes the password of none of: {', '.join(tried)}"

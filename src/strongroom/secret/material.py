@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from strongroom.secret.document import FaultKind, SecretDocument, Strategy
@@ -22,6 +22,9 @@ class RotationMaterial:
     pending: SecretDocument | None = None
     """None before createSecret has stored it."""
     previous: SecretDocument | None = None
+    abandoned: Sequence[SecretDocument] = ()
+    """What earlier rotations may have given the target before they were given up
+    (`staging.with_abandoned`)."""
     admin: SecretDocument | None = None
     """The superuser secret that `masterarn` names; None when there is none."""
     settings: Mapping[str, str] = field(default_factory=dict)

@@ -47,6 +47,11 @@ class RotationRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Counted from 1 in each window."""
     attempts: int = 1
     """Of all windows."""
+    given: bool = False
+    """setSecret has been begun, in this attempt or an earlier one: the target may have the version's
+    credential."""
+    tested: bool = False
+    """testSecret has gone well, in this attempt or an earlier one."""
     test_only: bool = False
     """RotateImmediately false: the current value is tried under this version's id, and nothing else."""
     way: str = ""

@@ -9,6 +9,7 @@ UpdateSecretVersionStage.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from typing import Final, TypeAlias
 
 from strongroom.errors import (
@@ -16,7 +17,7 @@ from strongroom.errors import (
     LimitExceededException,
     ResourceNotFoundException,
 )
-from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, StagingLabel, VersionId
+from strongroom.names import ABANDONED, AWSCURRENT, AWSPENDING, AWSPREVIOUS, StagingLabel, VersionId
 
 Labels: TypeAlias = Mapping[StagingLabel, VersionId]
 
@@ -48,6 +49,35 @@ def labels_of(labels: Labels, version_id: str) -> list[str]:
     return sorted(label for label, version in labels.items() if version == version_id)
 
 
+def with_abandoned(labels: Labels, version_id: VersionId) -> Labels:
+    """Return the labels with one of ours on a version whose credential the target may have, unless it is
+    current or has one already: the first that is free of STRONGROOM_ABANDONED, STRONGROOM_ABANDONED_2, …
+
+    None of them moves to another version: which of several the target has is not known.
+    """
+    if version_id in [labels.get(label) for label in (AWSCURRENT, *abandoned_labels(labels))]:
+        return labels
+    names = (StagingLabel(ABANDONED if number == 1 else f"{ABANDONED}_{number}") for number in count(1))
+    return {**labels, next(name for name in names if name not in labels): version_id}
+
+
+def without_abandoned(labels: Labels) -> Labels:
+    """Return the labels without those of `with_abandoned`."""
+    gone = abandoned_labels(labels)
+    return {label: version for label, version in labels.items() if label not in gone}
+
+
+def abandoned_labels(labels: Labels) -> list[StagingLabel]:
+    """Return those of the labels that are of `with_abandoned`, in alphabetical order."""
+    return sorted(label for label in labels if f"{label}_".startswith(f"{ABANDONED}_"))
+
+
+def _verify_number(labels: Labels) -> None:
+    # Ours are not counted: what keeps a credential findable is not refused, and takes nobody's place.
+    if len(without_abandoned(labels)) > MAX_LABELS:
+        raise LimitExceededException(TOO_MANY_LABELS)
+
+
 def after_new_version(labels: Labels, version_id: VersionId, stages: Sequence[str] | None) -> Labels:
     """Return the labels after a version with a value was made.
 
@@ -66,8 +96,7 @@ def after_new_version(labels: Labels, version_id: VersionId, stages: Sequence[st
         result = attach(result, label, version_id)
     if AWSCURRENT in wanted and result.get(AWSPENDING, version_id) != version_id:
         result = {label: version for label, version in result.items() if label != AWSPENDING}
-    if len(result) > MAX_LABELS:
-        raise LimitExceededException(TOO_MANY_LABELS)
+    _verify_number(result)
     return result
 
 
@@ -109,6 +138,5 @@ def after_stage_update(
             f"to version {holder}, so you must explicitly reference that version in RemoveFromVersionId."
         )
     moved = attach(labels, label, move_to)
-    if len(moved) > MAX_LABELS:
-        raise LimitExceededException(TOO_MANY_LABELS)
+    _verify_number(moved)
     return moved

@@ -17,6 +17,7 @@ from strongroom.names import AWSCURRENT, AWSPENDING, VersionId
 from strongroom.secret.lifecycle import is_marked
 from strongroom.secret.records import Secret
 from strongroom.secret.runs import RotationFailure, RotationRun, Step
+from strongroom.secret.staging import Labels, with_abandoned, without_abandoned
 
 __all__ = [
     "RETRY_PAUSES",
@@ -28,8 +29,11 @@ __all__ = [
     "Invoke",
     "Later",
     "Seen",
+    "after_end",
     "after_failure",
     "after_step",
+    "after_success",
+    "before_step",
     "next_action",
     "seen_of",
 ]
@@ -131,9 +135,34 @@ def next_action(run: RotationRun, seen: Seen) -> Action:
     return Invoke(run.step)
 
 
+def before_step(run: RotationRun, step: Step) -> RotationRun:
+    """Return the run as it is recorded before `step` is begun."""
+    return replace(run, given=not run.test_only and (run.given or step is not Step.CREATE))
+
+
 def after_step(run: RotationRun, step: Step) -> RotationRun:
     """Return the run with `step` done."""
-    return replace(run, step=None if run.test_only else _NEXT[step])
+    return replace(run, step=None if run.test_only else _NEXT[step], tested=run.tested or step is Step.TEST)
+
+
+def after_end(run: RotationRun, labels: Labels) -> Labels:
+    """Return the labels after the run has ended without success.
+
+    INVARIANT: a version whose credential the target may have keeps a label, whoever takes AWSPENDING off it
+    (DESIGN promise 7).
+    """
+    return with_abandoned(labels, run.version_id) if run.given else labels
+
+
+def after_success(run: RotationRun, labels: Labels) -> Labels:
+    """Return the labels after the run has succeeded. Whatever earlier ones left in the target, this one's
+    credential has logged in since; unless somebody made it current before it was tried."""
+    labels = {
+        label: version
+        for label, version in labels.items()
+        if label != AWSPENDING or version != run.version_id
+    }
+    return without_abandoned(labels) if run.tested else labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,17 @@ from typing import Any, Final, Protocol
 import orjson
 
 from strongroom.errors import IntegrityError, ServiceError
-from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, AccountId, Arn, Region, parse_arn
+from strongroom.names import (
+    AWSCURRENT,
+    AWSPENDING,
+    AWSPREVIOUS,
+    AccountId,
+    Arn,
+    Region,
+    StagingLabel,
+    VersionId,
+    parse_arn,
+)
 from strongroom.operations.call import Resources
 from strongroom.operations.lambda_.invoking import invocation_of
 from strongroom.operations.lambda_.policies import function_of, may_invoke
@@ -26,6 +36,7 @@ from strongroom.secret.material import RotationMaterial
 from strongroom.secret.records import Secret
 from strongroom.secret.rotation import ADMIN, NOT_APPROVED, use_refused
 from strongroom.secret.runs import Step
+from strongroom.secret.staging import Labels, abandoned_labels
 from strongroom.secret.value import SecretValue
 from strongroom.server.service_calls import CallRefused, NoRole
 from strongroom.server.world import Uuids
@@ -130,7 +141,7 @@ class RotationSteps:
 
     def _rotate(self, task: Task, way: ByRotator | None) -> None:
         described = self._call(task, "DescribeSecret", SecretId=task.secret_arn)
-        labels = {label: version for version, found in _stages(described) for label in found}
+        labels = _labels(described)
         settings = settings_of({each["Key"]: each["Value"] for each in described.get("Tags", ())})
         promoted = labels.get(AWSCURRENT) == task.version_id and not task.test_only
         if not promoted and labels.get(AWSPENDING) != task.version_id:
@@ -153,15 +164,16 @@ class RotationSteps:
             current=current,
             strategy=way.strategy,
             pending=pending,
-            # Only who changes the credential may need the one before the current one.
+            # Only who changes the credential may need one besides the current one.
             previous=self._document(task, AWSPREVIOUS) if task.step is Step.SET and not promoted else None,
+            abandoned=self._abandoned(task, labels) if task.step is Step.SET and not promoted else (),
             admin=self._admin(task, current),
             settings=settings,
             attempt_seconds=ATTEMPT_SECONDS,
         )
         self._step(task, way, material, labels)
 
-    def _step(self, task: Task, way: ByRotator, material: RotationMaterial, labels: dict[str, str]) -> None:
+    def _step(self, task: Task, way: ByRotator, material: RotationMaterial, labels: Labels) -> None:
         rotator = way.rotator
         if task.step is not Step.CREATE and material.pending is None:
             raise RotationFault(FaultKind.SECRET, "the version being made has no value")
@@ -214,7 +226,13 @@ class RotationSteps:
         except RotationFault as fault:
             raise RotationFault(fault.kind, f"the superuser secret {named}: {fault.message}") from fault
 
-    def _document(self, task: Task, label: str | None) -> SecretDocument | None:
+    def _abandoned(self, task: Task, labels: Labels) -> list[SecretDocument]:
+        """Return the values of versions that rotations before this one may have left the target with."""
+        others = [label for label in abandoned_labels(labels) if labels[label] != task.version_id]
+        found = [self._document(task, label) for label in others]
+        return [document for document in found if document is not None]
+
+    def _document(self, task: Task, label: StagingLabel | None) -> SecretDocument | None:
         """Return the value under a label, or of the version being made; None when there is none."""
         which = {"VersionId": task.version_id} if label is None else {"VersionStage": label}
         try:
@@ -230,7 +248,7 @@ class RotationSteps:
             raise _refused("GetSecretValue", refusal) from refusal
         except NoRole as missing:
             raise _no_role() from missing
-        if label == AWSPREVIOUS:
+        if label is not None and label != AWSCURRENT:
             return _or_none(lambda: parse_document(_value(answer)))
         return parse_document(_value(answer))
 
@@ -243,8 +261,12 @@ class RotationSteps:
             raise _no_role() from missing
 
 
-def _stages(described: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    return list(described.get("VersionIdsToStages", {}).items())
+def _labels(described: Mapping[str, Any]) -> Labels:
+    return {
+        StagingLabel(label): VersionId(version)
+        for version, labels in described.get("VersionIdsToStages", {}).items()
+        for label in labels
+    }
 
 
 def _value(answer: dict[str, Any]) -> SecretValue:

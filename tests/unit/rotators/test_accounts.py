@@ -123,6 +123,26 @@ def test_one_user_falls_back_to_the_previous_password(target: Target) -> None:
     assert target.done == ["app", "app", "app", "changes its own"]
 
 
+def test_one_user_falls_back_to_what_abandoned_rotations_left(target: Target) -> None:
+    lost = material(SINGLE, password="never set")
+    left = [material(SINGLE, password="neither").current, material(SINGLE).current]
+    made = replace(proposed(target, lost), previous=lost.current, abandoned=left)
+    AccountRotator(target).set(made)
+    assert target.done == [*["app"] * 5, "changes its own"]
+
+
+@pytest.mark.parametrize("other", [{"username": "other"}, {"host": "elsewhere"}])
+def test_what_is_left_of_another_user_or_host_is_not_tried(target: Target, other: dict[str, str]) -> None:
+    lost = material(SINGLE, password="never set")
+    made = replace(proposed(target, lost), abandoned=[material(SINGLE, **other).current])
+    assert fault_of_set(target, made) == (
+        FaultKind.LOGIN,
+        "the target takes the password of none of: the pending version (AWSPENDING), the current version "
+        "(AWSCURRENT), the version of an abandoned rotation (STRONGROOM_ABANDONED)",
+    )
+    assert target.done == ["app", "app"]
+
+
 def test_when_no_version_logs_in_all_that_were_tried_are_named(target: Target) -> None:
     made = proposed(target, material(SINGLE, password="never set"))
     assert fault_of_set(target, made) == (

@@ -12,15 +12,18 @@ from strongroom.errors import (
     ResourceNotFoundException,
     ServiceError,
 )
-from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, StagingLabel, VersionId
+from strongroom.names import ABANDONED, AWSCURRENT, AWSPENDING, AWSPREVIOUS, StagingLabel, VersionId
 from strongroom.secret.staging import (
     CURRENT_CANNOT_GO,
     MAX_LABELS,
     TOO_MANY_LABELS,
     Labels,
+    abandoned_labels,
     after_new_version,
     after_stage_update,
     labels_of,
+    with_abandoned,
+    without_abandoned,
 )
 
 V1, V2, V3 = (VersionId(str(number) * 32) for number in (1, 2, 3))
@@ -49,6 +52,37 @@ def test_awsprevious_goes_where_awscurrent_left_in_whatever_order_they_are_asked
         AWSCURRENT: V3,
         AWSPREVIOUS: V2,
     }
+
+
+def test_each_abandoned_version_has_a_label_of_its_own_that_stays_there() -> None:
+    labels = with_abandoned({AWSCURRENT: V1, AWSPENDING: V2}, V2)
+    assert labels == {AWSCURRENT: V1, AWSPENDING: V2, ABANDONED: V2}
+    assert with_abandoned(labels, V2) == labels
+    second = StagingLabel("STRONGROOM_ABANDONED_2")
+    labels = with_abandoned(after_new_version(labels, V3, None), V1)
+    assert labels == {AWSCURRENT: V3, AWSPREVIOUS: V1, ABANDONED: V2, second: V1}
+    assert abandoned_labels(labels) == [ABANDONED, second]
+    assert without_abandoned(labels) == {AWSCURRENT: V3, AWSPREVIOUS: V1}
+
+
+def test_what_is_current_is_not_abandoned() -> None:
+    assert with_abandoned({AWSCURRENT: V1}, V1) == {AWSCURRENT: V1}
+
+
+def test_a_label_that_only_looks_like_it_is_somebodys_own() -> None:
+    labels = {AWSCURRENT: V1, StagingLabel("STRONGROOM_ABANDONEDED"): V1}
+    assert abandoned_labels(labels) == []
+    assert without_abandoned(labels) == labels
+
+
+def test_labels_of_abandoned_versions_take_nobodys_place() -> None:
+    labels = {AWSCURRENT: V1, AWSPENDING: V2}
+    labels |= {StagingLabel(f"L{number}"): V1 for number in range(MAX_LABELS - 2)}
+    labels = {**with_abandoned(labels, V2)}
+    assert len(labels) == MAX_LABELS + 1
+    assert ABANDONED in after_new_version(labels, V3, None)
+    with pytest.raises(LimitExceededException):
+        after_new_version(labels, V3, ["ONE_MORE"])
 
 
 def test_awsprevious_alone_goes_to_the_new_version() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from strongroom.names import AWSCURRENT, AWSPENDING, VersionId
 from strongroom.secret.runs import RotationFailure, RotationRun, Step
+from strongroom.secret.staging import Labels
 from strongroom.secret.steps import (
     CANCELLED,
     DELETED,
@@ -32,6 +33,7 @@ from strongroom.secret.steps import (
     Seen,
     after_failure,
     after_step,
+    after_success,
     next_action,
 )
 from support.rotation_model import World, begin, begun, successors
@@ -141,13 +143,16 @@ def story(world: World, came_from: dict[World, World | None]) -> str:
     return "\n".join(reversed(told))
 
 
-def ends(world: World) -> bool:
-    """True when the process comes to an end by itself from here, with nobody in its way."""
-    alone = replace(world, faults=0, by_others=0)
+def ends(world: World, known: set[World]) -> bool:
+    """True when the process comes to an end by itself from here, with nobody in its way. `known` are worlds
+    from which it does."""
+    alone, passed = replace(world, faults=0, by_others=0, told=""), []
     for _ in range(40):
-        if alone.run is None and alone.reading is None:
+        passed.append(alone)
+        if alone in known or (alone.run is None and alone.reading is None):
+            known.update(passed)
             return True
-        alone = next(iter(successors(alone)))
+        alone = replace(next(iter(successors(alone))), told="")
     return False
 
 
@@ -161,16 +166,17 @@ def test_however_it_goes_no_application_is_stranded_and_every_run_ends(
         start = begun(_completed(start), "third")
     worlds = reached(start)
     assert len(worlds) > 1000, "the model explores"
-    outcomes = set()
+    outcomes, ending = set(), set[World]()
     for world in worlds:
         assert any(world.opens(version) for _, version in world.labels), story(world, worlds)
-        if alternating:
-            assert world.opens(world.label(AWSCURRENT)), story(world, worlds)
         before = worlds[world]
         current = world.label(AWSCURRENT)
-        if before is not None and current != before.label(AWSCURRENT) and current != "by-hand":
+        if alternating and current in ("first", "by-hand", *world.tested):
+            # Any other was made current by somebody, untried.
+            assert world.opens(current), story(world, worlds)
+        if before is not None and current != before.label(AWSCURRENT) and before.by_others == world.by_others:
             assert current in world.tested, story(world, worlds)
-        assert ends(world), story(world, worlds)
+        assert ends(world, ending), story(world, worlds)
         if world.run is None and world.reading is None:
             outcomes.add((world.label(AWSCURRENT), world.label(AWSPENDING), bool(world.completed)))
     made = "third" if second_rotation else "second"
@@ -185,6 +191,27 @@ def _completed(world: World) -> World:
         alone = next(iter(successors(alone)))
     assert alone.label(AWSPENDING) is None
     return replace(alone, faults=world.faults, by_others=world.by_others)
+
+
+def test_the_model_tells_a_machine_that_leaves_a_given_version_without_a_label(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("support.rotation_model.after_end", lambda run, labels: labels)
+    worlds = reached(begin(alternating=False))
+    stranded = [world for world in worlds if not any(world.opens(version) for _, version in world.labels)]
+    assert any(world.label(AWSCURRENT) == "wrong-by-hand" for world in stranded)
+    assert any(world.label(AWSCURRENT) == "first" for world in stranded)
+
+
+def test_the_model_tells_a_machine_that_takes_an_untested_version_for_what_the_target_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def careless(run: RotationRun, labels: Labels) -> Labels:
+        return after_success(msgspec.structs.replace(run, tested=True), labels)
+
+    monkeypatch.setattr("support.rotation_model.after_success", careless)
+    worlds = reached(begin(alternating=False))
+    assert any(not any(world.opens(version) for _, version in world.labels) for world in worlds)
 
 
 def test_the_model_tells_a_machine_that_promotes_before_the_test(monkeypatch: pytest.MonkeyPatch) -> None:

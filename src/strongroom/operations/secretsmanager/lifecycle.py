@@ -88,8 +88,8 @@ def delete_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         erase_secret(unit, secret, now, call.resources.entropy)
         return {"ARN": secret.arn, "Name": secret.name, "DeletionDate": now}
     marked = mark_for_deletion(secret, now, window)
+    marked = rotation_runs.forget_duty(unit, marked, now, DELETED)
     unit.save_secret(marked)
-    rotation_runs.forget_duty(unit, secret, now, DELETED)
     propagate(call, unit, marked)
     return {"ARN": marked.arn, "Name": marked.name, "DeletionDate": marked.deletion_at}
 

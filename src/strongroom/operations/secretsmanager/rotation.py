@@ -105,10 +105,10 @@ def cancel_rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping
     """
     call = authorized.call
     secret = writable(present(authorized.target))
-    rotation = cancelled(secret.rotation)
-    if rotation != secret.rotation:
-        secret = _save(call, unit, replace(secret, rotation=rotation))
-    forget_duty(unit, secret, call.received_at, CANCELLED)
+    ended = replace(secret, rotation=cancelled(secret.rotation))
+    ended = forget_duty(unit, ended, call.received_at, CANCELLED)
+    if ended != secret:
+        secret = _save(call, unit, ended)
     answer = {"ARN": secret.arn, "Name": secret.name}
     pending = pending_version(secret)
     return answer if pending is None else {**answer, "VersionId": pending}
@@ -187,6 +187,10 @@ ROTATE_SECRET = Operation(
         "kms:GenerateDataKey. A failed test keeps the configuration.",
         "Where many windows open at once, rotations are spread over the first half of the window, an hour at "
         "most.",
+        "A rotation that ends without success after setSecret was begun (a value put by hand, AWSPENDING taken "
+        "off, CancelRotateSecret, DeleteSecret) leaves the label STRONGROOM_ABANDONED on its version, whose "
+        "credential the target may have; the next one that succeeds takes it off, and it does not count among "
+        "the 20 labels.",
         "RotationFailed of a rotation without a function has an errorMessage of our own.",
         "Managed external secrets (those with a Type) keep their configuration and are rotated only when "
         "their value names an engine.",

@@ -100,31 +100,34 @@ def begin(
     return labelled, run
 
 
-def forget_duty(unit: WriteUnit, secret: Secret, now: dt.datetime, reason: str) -> None:
+def forget_duty(unit: WriteUnit, secret: Secret, now: dt.datetime, reason: str) -> Secret:
     """Nothing is due for the secret, and a run under way has ended, leaving AWSPENDING where it is; one whose
-    step is being done ends with that step. Call when the secret itself is saved as it is to be."""
+    step is being done ends with that step. Return the secret as it is to be saved."""
     duty = duty_of(unit, secret.arn)
     if duty is None or in_flight(duty, now):
-        return
-    if duty.run is not None:
-        remember(unit, secret, duty.run, now, Outcome.ABANDONED, message=reason)
+        return secret
     unit.delete(ROTATION_DUTIES, "", secret.arn)
+    if duty.run is None:
+        return secret
+    remember(unit, secret, duty.run, now, Outcome.ABANDONED, message=reason)
+    return replace(secret, labels=steps.after_end(duty.run, secret.labels))
 
 
-def follow_change(unit: WriteUnit, secret: Secret, now: dt.datetime, entropy: Entropy) -> None:
-    """A run whose version lost its label to a call that has just changed the secret is abandoned.
+def follow_change(unit: WriteUnit, secret: Secret, now: dt.datetime, entropy: Entropy) -> Secret:
+    """A run whose version lost its label to a call that changes the secret is abandoned.
 
-    Call with the secret as it is saved.
+    Return the secret as it is to be saved.
     """
     if secret.rotation is None:
-        return
+        return secret
     duty = duty_of(unit, secret.arn)
     run = None if duty is None else duty.run
     if run is None:
-        return
+        return secret
     seen = steps.seen_of(secret, run, has_value=True)
     if isinstance(steps.next_action(run, seen), steps.Abandon):
-        abandon(unit, secret, run, steps.REPLACED, now, entropy)
+        return abandon(unit, secret, run, steps.REPLACED, now, entropy)
+    return secret
 
 
 def erase(unit: WriteUnit, secret_arn: str) -> None:
@@ -159,7 +162,8 @@ def verify_version_may_come(
     target, or trying there, at this moment.
 
     SECURITY: as `verify_label_may_go`. Before, in createSecret, the target does not have it yet: there a
-    rotation is abandoned, as in AWS.
+    rotation is abandoned, as in AWS. If it does, from an earlier attempt, `steps.after_end` keeps a label
+    there.
 
     Raises:
         InvalidRequestException: it would.
@@ -209,10 +213,14 @@ def verify_rotation_token(unit: ReadUnit, secret: Secret, version_id: str, token
 
 def abandon(
     unit: WriteUnit, secret: Secret, run: RotationRun, reason: str, now: dt.datetime, entropy: Entropy
-) -> None:
-    """The run has ended without success, and its secret waits for its next turn, if it has one."""
+) -> Secret:
+    """The run has ended without success, and its secret waits for its next turn, if it has one.
+
+    Return the secret as it is to be saved.
+    """
     if reason == steps.REPLACED:
         unit.record(run_event("Abandoned", secret, run, now, entropy))
     remember(unit, secret, run, now, Outcome.ABANDONED, message=reason)
     unit.delete(ROTATION_DUTIES, "", secret.arn)
     schedule(unit, secret)
+    return replace(secret, labels=steps.after_end(run, secret.labels))

@@ -173,6 +173,7 @@ def _act(
     action = steps.next_action(run, steps.seen_of(secret, run, has_value=has_value))
     match action:
         case steps.Invoke(step):
+            run = steps.before_step(run, step)
             unit.save(
                 ROTATION_DUTIES,
                 RotationDuty(secret_arn=secret.arn, due_at=now + LEASE, run=run, owner=owner),
@@ -185,7 +186,9 @@ def _act(
             _end(unit, resources, unlabelled, run, now, Outcome.SUCCEEDED)
             unit.record(run_event("Succeeded", secret, run, now, resources.entropy))
         case steps.Abandon(reason):
-            abandon(unit, secret, run, reason, now, resources.entropy)
+            left = abandon(unit, secret, run, reason, now, resources.entropy)
+            if left.labels != secret.labels:
+                _saved(unit, resources, replace(left, last_changed_at=changed_at(left, now)), now)
         case steps.Fail(step, message):
             fault = RotationFault(FaultKind.FUNCTION, message)
             _fail(unit, resources, secret, run, step, fault, message, now)
@@ -197,7 +200,14 @@ def _complete(
 ) -> None:
     rotation = rescheduled(secret.rotation, now)
     assert rotation is not None  # noqa: S101 - the machine has seen that it is on
-    done = replace(_without_pending(secret, run, now), rotation=replace(rotation, last_rotated_at=now))
+    labels = steps.after_success(run, secret.labels)
+    changed = secret.last_changed_at if labels == secret.labels else changed_at(secret, now)
+    done = replace(
+        secret,
+        labels=labels,
+        last_changed_at=changed,
+        rotation=replace(rotation, last_rotated_at=now),
+    )
     _end(unit, resources, done, run, now, Outcome.SUCCEEDED)
     unit.record(run_event("Succeeded", secret, run, now, resources.entropy))
 

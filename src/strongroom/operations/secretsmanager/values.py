@@ -61,7 +61,7 @@ from strongroom.secret.lifecycle import changed_at, is_marked
 from strongroom.secret.records import Secret, SecretVersion
 from strongroom.secret.reference import verify_name
 from strongroom.secret.rotation import rescheduled
-from strongroom.secret.staging import after_new_version, labels_of
+from strongroom.secret.staging import abandoned_labels, after_new_version, labels_of
 from strongroom.secret.tags import parse_tags
 from strongroom.secret.value import SecretValue
 
@@ -280,8 +280,8 @@ def put_secret_value(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str
         _require_same(call, unit, secret, version, value)
     else:
         secret = _with_version(call, unit, secret, token, value, request.get("VersionStages"))
+        secret = follow_change(unit, secret, call.received_at, call.resources.entropy)
         unit.save_secret(secret)
-        follow_change(unit, secret, call.received_at, call.resources.entropy)
         secret = propagate(call, unit, secret)
     answer: dict[str, Any] = {"ARN": secret.arn, "Name": secret.name, "VersionId": token}
     stages = labels_of(secret.labels, token)
@@ -405,8 +405,8 @@ def update_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
             updated = _with_version(call, unit, updated, token, value, None, _BOTH_KEY_ACTIONS)
     if updated != secret:
         updated = replace(updated, last_changed_at=changed_at(secret, call.received_at))
+        updated = follow_change(unit, updated, call.received_at, call.resources.entropy)
         unit.save_secret(updated)
-        follow_change(unit, updated, call.received_at, call.resources.entropy)
         propagate(call, unit, updated)
     return answer
 
@@ -414,9 +414,8 @@ def update_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
 def _under_key(call: Call, unit: WriteUnit, secret: Secret, kms_key_id: str | None) -> Secret:
     if kms_key_id is not None:
         kms_key_id = _usable_key(call, unit, secret, kms_key_id)
-    in_use = {
-        secret.labels[label] for label in (AWSCURRENT, AWSPENDING, AWSPREVIOUS) if label in secret.labels
-    }
+    kept = (AWSCURRENT, AWSPENDING, AWSPREVIOUS, *abandoned_labels(secret.labels))
+    in_use = {secret.labels[label] for label in kept if label in secret.labels}
     for version_id in sorted(in_use):
         version = unit.version(secret.arn, version_id)
         if version is not None:

@@ -87,8 +87,8 @@ def update_secret_version_stage(authorized: AuthorizedCall, unit: WriteUnit) -> 
         changed = replace(
             secret, labels=labels, rotation=rotation, last_changed_at=changed_at(secret, call.received_at)
         )
+        changed = follow_change(unit, changed, call.received_at, call.resources.entropy)
         unit.save_secret(changed)
-        follow_change(unit, changed, call.received_at, call.resources.entropy)
         propagate(call, unit, changed)
         note_labels(call, secret.labels, labels)
     return {"ARN": secret.arn, "Name": secret.name}

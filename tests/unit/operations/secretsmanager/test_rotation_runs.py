@@ -20,7 +20,7 @@ from strongroom.errors import (
     ResourceNotFoundException,
     ServiceError,
 )
-from strongroom.names import AWSCURRENT, AWSPENDING, AWSPREVIOUS, Arn
+from strongroom.names import ABANDONED, AWSCURRENT, AWSPENDING, AWSPREVIOUS, Arn
 from strongroom.operations.call import Operation
 from strongroom.operations.rotation_role import ROLE_NAME, rotation_role
 from strongroom.operations.secretsmanager.lifecycle import DELETE_SECRET, RESTORE_SECRET
@@ -529,6 +529,90 @@ def test_a_value_written_by_hand_waits_while_the_target_is_given_the_new_one(
     assert room.target.takes(room.document(secret.arn))
     room.run(operation, by_hand)
     assert LATER_TOKEN in room.labels(secret.arn).values()
+
+
+PUT = {"SecretId": "db", "ClientRequestToken": LATER_TOKEN, "SecretString": "by hand"}
+STAGE = {"SecretId": "db", "VersionStage": "AWSPENDING", "RemoveFromVersionId": TOKEN}
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        (PUT_SECRET_VALUE, PUT),
+        (PUT_SECRET_VALUE, {**PUT, "VersionStages": ["AWSPENDING"]}),
+        (UPDATE_SECRET, PUT),
+        (UPDATE_SECRET_VERSION_STAGE, STAGE),
+        (UPDATE_SECRET_VERSION_STAGE, {**STAGE, "MoveToVersionId": version_id(1)}),
+        (CANCEL_ROTATE_SECRET, {"SecretId": "db"}),
+        (DELETE_SECRET, {"SecretId": "db"}),
+    ],
+)
+@pytest.mark.parametrize(
+    "meanwhile", [False, True], ids=["in a pause", "in createSecret of the next attempt"]
+)
+def test_a_version_the_target_was_given_keeps_a_label_whoever_ends_its_rotation(
+    room: RotationRoom, operation: Operation, request_: Mapping[str, Any], *, meanwhile: bool
+) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    room.rotator.refused["test"] = RotationFault(FaultKind.UNREACHABLE, "the target is down")
+    room.work()
+    given = room.document(secret.arn, AWSPENDING)
+    assert room.target.takes(given)
+    task = None
+    room.clock.pass_(seconds=4)
+    if meanwhile:
+        room.clock.pass_(seconds=1)
+        task = room.take(secret.arn)
+        assert task is not None
+        assert task.step is Step.CREATE
+    if meanwhile and operation is UPDATE_SECRET_VERSION_STAGE:
+        refused(room, InvalidRequestException, operation, request_)
+        return
+    room.run(operation, request_)
+    if task is not None:
+        assert room.do(task) is None
+    room.clock.pass_(days=3)
+    room.work()
+    assert room.labels(secret.arn)[ABANDONED] == TOKEN
+    assert room.document(secret.arn, ABANDONED) == given
+    assert room.history(secret.arn)[-1].outcome is Outcome.ABANDONED
+    assert room.duty(secret.arn) is None or operation not in (CANCEL_ROTATE_SECRET, DELETE_SECRET)
+
+
+def test_the_rotation_after_an_abandoned_one_opens_with_what_that_left_and_takes_its_label_off(
+    room: RotationRoom,
+) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    room.rotator.refused["test"] = RotationFault(FaultKind.UNREACHABLE, "the target is down")
+    room.work()
+    value = json.dumps({**room.document(secret.arn), "note": "as before, with a note"})
+    room.run(PUT_SECRET_VALUE, {**PUT, "SecretString": value})
+    room.rotator.refused.clear()
+    room.run(ROTATE_SECRET, {**ROTATE, "ClientRequestToken": (third := "c" * 32)})
+    room.work()
+    assert room.labels(secret.arn) == {AWSCURRENT: third, AWSPREVIOUS: LATER_TOKEN}
+    assert room.target.takes(room.document(secret.arn))
+    assert room.document(secret.arn)["note"] == "as before, with a note"
+
+
+def test_a_version_made_current_untried_takes_no_label_off(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    room.rotator.refused["test"] = RotationFault(FaultKind.UNREACHABLE, "the target is down")
+    room.work()
+    room.run(PUT_SECRET_VALUE, {**PUT, "SecretString": json.dumps(room.document(secret.arn))})
+    room.run(ROTATE_SECRET, {**ROTATE, "ClientRequestToken": (third := "c" * 32)})
+    task = room.take(secret.arn)
+    assert task is not None
+    room.do(task)
+    move = {"VersionStage": "AWSCURRENT", "RemoveFromVersionId": LATER_TOKEN, "MoveToVersionId": third}
+    room.release("process-2")
+    room.run(UPDATE_SECRET_VERSION_STAGE, {"SecretId": "db", **move})
+    room.work()
+    assert room.labels(secret.arn) == {AWSCURRENT: third, AWSPREVIOUS: LATER_TOKEN, ABANDONED: TOKEN}
+    assert room.target.takes(room.document(secret.arn, ABANDONED))
 
 
 def test_cancelling_lets_the_step_under_way_be_the_last(room: RotationRoom) -> None:
