@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 
 from support.functions import HANDLER, packaged
 from support.running import Server
@@ -49,19 +50,34 @@ def a_role(server: Server) -> str:
     return arn
 
 
-def a_function(server: Server, role: str, engine: str, strategy: str, *, seconds: int = 30) -> str:
-    """Return the ARN of a new function that the service may invoke, and that ends after `seconds`."""
+def a_function(
+    server: Server,
+    role: str,
+    engine: str,
+    strategy: str,
+    *,
+    seconds: int = 30,
+    code: bytes | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> str:
+    """Return the ARN of a new function that the service may invoke, and that ends after `seconds`.
+
+    `code` and `variables` are its own instead of, and beside, those of a function of `support.functions`.
+    """
     client = server.client("lambda")
     arn: str = client.create_function(
         FunctionName=f"rotate-{uuid.uuid4().hex[:12]}",
         Runtime="python3.12",
         Role=role,
         Handler=HANDLER,
-        Code={"ZipFile": packaged(engine, strategy)},
+        Code={"ZipFile": code or packaged(engine, strategy)},
         Timeout=seconds,
         # As the templates are set up for AWS.
         Environment={
-            "Variables": {"SECRETS_MANAGER_ENDPOINT": "https://secretsmanager.eu-central-1.amazonaws.com"}
+            "Variables": {
+                "SECRETS_MANAGER_ENDPOINT": "https://secretsmanager.eu-central-1.amazonaws.com",
+                **(variables or {}),
+            }
         },
     )["FunctionArn"]
     client.add_permission(
