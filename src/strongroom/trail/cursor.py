@@ -11,9 +11,8 @@ import io
 import os
 import re
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from strongroom.errors import IntegrityError
 from strongroom.trail.layout import open_segment, segment_files
@@ -30,8 +29,7 @@ _OPENING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FedRecord:
+class FedRecord(NamedTuple):
     """One record of the trail as consumers get it."""
 
     slot: str

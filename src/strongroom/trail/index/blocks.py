@@ -11,18 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import groupby
+from itertools import count, groupby
 from typing import Final
 
 import orjson
 import zstandard
 
 from strongroom.audit.lookup import EventAttribute, EventEntry, parse_entry, short_name
+from strongroom.trail.index.postings import MAX_AT, encode
 
-__all__ = ["MAX_SPAN", "Block", "Posting", "attribute_key", "cut_blocks", "unpack"]
+__all__ = ["MAX_SPAN", "Block", "attribute_key", "cut_blocks", "unpack"]
 
 BLOCK_RECORDS: Final = 63
-"""So that a mask of a block's records is a positive number of SQLite's."""
+"""So many fit a posting's mask."""
 BLOCK_BYTES: Final = 1024 * 1024
 MAX_SPAN: Final = 10
 """Seconds between the oldest and the newest record of a block. What is newer by more than that cannot be in a
@@ -81,15 +82,12 @@ _TYPICAL: Final = zstandard.ZstdCompressionDict(
 )
 
 
-Posting = tuple[int, int, int, int]
-"""The records of one block that one key finds: the key; when the newest of them was, in seconds since 1970;
-how many seconds earlier the oldest was; and a mask, of which bit n stands for record n of the block."""
-
-
 @dataclass(frozen=True, slots=True)
 class Block:
+    number: int
     data: bytes
-    postings: Sequence[Posting]
+    postings: Sequence[bytes]
+    """As `postings.encode` makes them, in no order."""
     oldest: int
     newest: int
     count: int
@@ -97,36 +95,43 @@ class Block:
     """The accounts and regions of its records."""
 
 
-def attribute_key(account: str, region: str, attribute: EventAttribute | None, value: str) -> int:
-    """Return the number an attribute's value is indexed by; without attribute, that of all records there.
+def attribute_key(account: str, region: str, attribute: EventAttribute | None, value: str) -> bytes:
+    """Return the eight bytes a value is indexed by; without attribute, those of all records there.
 
     A thing's ARN has the key of its short name.
     """
     if attribute is EventAttribute.EVENT_ID and len(value) == _UUID_LENGTH:
         # Random enough as it is, and the one key that every record has for itself.
         try:
-            return int.from_bytes(unhexlify(value[19:23] + value[24:]), "big") - (1 << 63)
+            return unhexlify(value[24:] + value[19:23])
         except ValueError:
             pass  # not a UUID
     if attribute is EventAttribute.RESOURCE_NAME and value.startswith("arn:"):
         value = short_name(value)
-    text = "\0".join((account, region, attribute or "", value)).encode(errors="replace")
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
+    return blake2b(_kind(account, region, attribute) + value.encode(errors="replace"), digest_size=8).digest()
 
 
-def cut_blocks(events: Iterable[bytes]) -> Iterator[Block]:
-    """Yield blocks with these records, from the oldest to the newest; what is no record is left out."""
-    found = [(entry, event) for event in events if (entry := parse_entry(event)) is not None]
+@lru_cache(maxsize=1_024)
+def _kind(account: str, region: str, attribute: EventAttribute | None) -> bytes:
+    return f"{account}\0{region}\0{attribute or ''}\0".encode(errors="replace")
+
+
+def cut_blocks(events: Iterable[bytes], first: int) -> Iterator[Block]:
+    """Yield blocks with these records, numbered from `first` on, from the oldest to the newest; what is no
+    record is left out, and what is from before 1970 or after 2106."""
+    entries = ((parse_entry(event), event) for event in events)
+    found = [(entry, event) for entry, event in entries if entry is not None and 0 <= entry.at <= MAX_AT]
     found = _in_order(found)
+    numbers = count(first)
     begin, size = 0, 0
     for index, (entry, event) in enumerate(found):
         full = index - begin == BLOCK_RECORDS or (size and size + len(event) > BLOCK_BYTES)
         if full or entry.at > found[begin][0].at + MAX_SPAN:
-            yield _block(found[begin:index])
+            yield _block(next(numbers), found[begin:index])
             begin, size = index, 0
         size += len(event)
     if found:
-        yield _block(found[begin:])
+        yield _block(next(numbers), found[begin:])
 
 
 def unpack(data: bytes) -> list[bytes]:
@@ -156,11 +161,12 @@ def _likeness(record: tuple[EventEntry, bytes]) -> str:
     return f"{entry.account}{entry.username}{entry.access_key_id}{touched}"
 
 
-def _block(records: Sequence[tuple[EventEntry, bytes]]) -> Block:
+def _block(number: int, records: Sequence[tuple[EventEntry, bytes]]) -> Block:
     compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=_TYPICAL)
     return Block(
+        number,
         compressor.compress(b"\n".join([event for _, event in records])),
-        _postings([entry for entry, _ in records]),
+        _postings(number, [entry for entry, _ in records]),
         records[0][0].at,
         records[-1][0].at,
         len(records),
@@ -168,13 +174,13 @@ def _block(records: Sequence[tuple[EventEntry, bytes]]) -> Block:
     )
 
 
-def _postings(entries: Sequence[EventEntry]) -> Sequence[Posting]:
+def _postings(number: int, entries: Sequence[EventEntry]) -> Sequence[bytes]:
     """Return what finds which of a block's records. Their times rise."""
     # Most of what a record is found by it has in common with others: that is looked up as one.
-    often: dict[tuple[int, ...], int] = {}
-    masks: dict[int, int] = {}
-    for index, entry in enumerate(entries):
-        bit = 1 << index
+    often: dict[tuple[bytes, ...], int] = {}
+    masks: dict[bytes, int] = {}
+    bit = 1
+    for entry in entries:
         shared = _shared_keys(
             entry.account,
             entry.region,
@@ -191,16 +197,18 @@ def _postings(entries: Sequence[EventEntry]) -> Sequence[Posting]:
             masks[key] = masks.get(key, 0) | bit
             key = _name_key(entry.account, entry.region, arn)
             masks[key] = masks.get(key, 0) | bit
+        bit <<= 1
     for keys, mask in often.items():
         for key in keys:
             masks[key] = masks.get(key, 0) | mask
     times = [entry.at for entry in entries]
     if times[0] == times[-1]:
-        return [(key, times[0], 0, mask) for key, mask in masks.items()]
+        return [encode(key, times[0], number, 0, mask) for key, mask in masks.items()]
     found = []
     for key, mask in masks.items():
         newest = times[mask.bit_length() - 1]
-        found.append((key, newest, newest - times[(mask & -mask).bit_length() - 1], mask))
+        span = newest - times[(mask & -mask).bit_length() - 1]
+        found.append(encode(key, newest, number, span, mask))
     return found
 
 
@@ -213,7 +221,7 @@ def _shared_keys(
     read_only: bool,
     username: str | None,
     access_key_id: str | None,
-) -> tuple[int, ...]:
+) -> tuple[bytes, ...]:
     """Return the keys of all attributes that say nothing of this one record alone."""
     keys = [
         attribute_key(account, region, None, ""),
@@ -229,10 +237,10 @@ def _shared_keys(
 
 
 @lru_cache(maxsize=1_024)
-def _type_key(account: str, region: str, kind: str) -> int:
+def _type_key(account: str, region: str, kind: str) -> bytes:
     return attribute_key(account, region, EventAttribute.RESOURCE_TYPE, kind)
 
 
 @lru_cache(maxsize=16_384)
-def _name_key(account: str, region: str, arn: str) -> int:
+def _name_key(account: str, region: str, arn: str) -> bytes:
     return attribute_key(account, region, EventAttribute.RESOURCE_NAME, arn)

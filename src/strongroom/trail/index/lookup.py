@@ -14,7 +14,7 @@ import math
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,16 +23,13 @@ from strongroom.audit.lookup import EventAttribute, EventEntry, parse_entry
 from strongroom.errors import ServiceUnavailableException
 from strongroom.ports import Clock, EventPage
 from strongroom.trail.index.blocks import MAX_SPAN, attribute_key, unpack
+from strongroom.trail.index.runs import run_ids, walk_run
 from strongroom.trail.index.shards import Shard, connect, find_shards
 from strongroom.trail.index.writing import DEFAULT_RETENTION_DAYS
 
 __all__ = ["Found", "IndexReader", "Span"]
 
 UNREADABLE: Final = "The index of the audit trail cannot be read now."
-_POSTINGS: Final = (
-    "SELECT newest, block, span, mask FROM postings WHERE key = ? AND newest <= ? AND newest >= ?"
-    " AND newest - span <= ? ORDER BY newest DESC, block DESC"
-)
 
 Position = tuple[int, ...]
 """(time, newest of the block, block, place in the block)."""
@@ -119,29 +116,29 @@ class IndexReader:
         Raises:
             ServiceUnavailableException: the index cannot be read.
         """
-        try:
-            shards = self._refresh()
-        except (OSError, sqlite3.Error) as error:
-            raise ServiceUnavailableException(UNREADABLE) from error
         if after is not None:
             span = Span(span.start, min(span.end, after[0]))
         kind, value = attribute or (None, "")
         # Some keys are the same for all scopes.
         keys = {attribute_key(account, region, kind, value) for account, region in scopes}
-        sources = [_Source(each.connection, key) for each in shards if each.may_have(span) for key in keys]
         wanted = set(scopes)
 
         def fits(entry: EventEntry) -> bool:
             # SECURITY: two values may have one key, and accounts must not see each other's records.
             return (entry.account, entry.region) in wanted and (attribute is None or entry.has(*attribute))
 
-        try:
-            yield from _merged(sources, span, fits, after)
-        except (sqlite3.Error, ValueError) as error:
-            raise ServiceUnavailableException(UNREADABLE) from error
-        finally:
-            for source in sources:
-                source.close()
+        with ExitStack() as held:
+            try:
+                sources = [
+                    _Source(each.connection, run, key)
+                    for each in self._refresh()
+                    if each.may_have(span)
+                    for run in held.enter_context(_Snapshot(each.connection))
+                    for key in keys
+                ]
+                yield from _merged(sources, span, fits, after)
+            except (OSError, sqlite3.Error, ValueError) as error:
+                raise ServiceUnavailableException(UNREADABLE) from error
 
     def scopes(self) -> list[tuple[str, str]]:
         """Return the accounts and regions that have records. Raises ServiceUnavailableException."""
@@ -195,30 +192,46 @@ class IndexReader:
         raise AssertionError
 
 
-class _Source:
-    """The postings of one key in one shard."""
+class _Snapshot:
+    """A shard as it is now: its writer makes one run of several, and blocks of the one would be missed."""
 
-    def __init__(self, connection: sqlite3.Connection, key: int) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    def __enter__(self) -> list[int]:
+        """Return the runs there are."""
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN")
+        try:
+            return run_ids(self._connection)
+        except sqlite3.Error:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(sqlite3.Error):
+            self._connection.rollback()
+
+
+class _Source:
+    """The postings of one key in one run."""
+
+    def __init__(self, connection: sqlite3.Connection, run: int, key: bytes) -> None:
+        self._connection = connection
+        self._run = run
         self._key = key
-        self._rows: sqlite3.Cursor | None = None
 
     def postings(self, span: Span) -> Iterator[tuple[int, int, int, int, _Source]]:
-        self._rows = self._connection.execute(
-            _POSTINGS, (self._key, span.end + MAX_SPAN, span.start, span.end)
-        )
-        for newest, block, span_of, mask in self._rows:
-            yield -newest, -block, newest - span_of, mask, self
+        found = walk_run(self._connection, self._run, self._key, span.end + MAX_SPAN, span.start)
+        for newest, block, span_of, mask in found:
+            if newest - span_of <= span.end:
+                yield -newest, -block, newest - span_of, mask, self
 
     def records(self, block: int) -> list[bytes]:
         row = self._connection.execute("SELECT data FROM blocks WHERE id = ?", (block,)).fetchone()
         if row is None:
             raise ValueError(f"there is no block {block}")
         return unpack(row[0])
-
-    def close(self) -> None:
-        if self._rows is not None:
-            self._rows.close()
 
 
 def _merged(

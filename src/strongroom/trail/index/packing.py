@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from strongroom.trail.index.runs import join_runs
 from strongroom.trail.index.shards import Shard, create, packed_name, remove, uri
 
 __all__ = ["PACKING", "pack"]
@@ -20,10 +21,12 @@ def pack(
     shards: Sequence[Shard],
     last: int,
     begun: Callable[[sqlite3.Connection], None] = lambda _: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """One packed file stands for these, which follow one another up to block `last`.
 
-    `begun` is given the connection that works, which another thread may interrupt.
+    `begun` is given the connection that works, which another thread may interrupt; and once `stopped` says
+    so, it is given up.
 
     Raises:
         OSError, sqlite3.Error: it could not be done; these are as they were.
@@ -33,7 +36,7 @@ def pack(
     connection = create(path, live=False)
     begun(connection)
     try:
-        _copy(connection, shards)
+        _copy(connection, shards, stopped)
     except BaseException:
         connection.close()
         path.unlink(missing_ok=True)
@@ -46,7 +49,7 @@ def pack(
         remove(shard)
 
 
-def _copy(connection: sqlite3.Connection, shards: Sequence[Shard]) -> None:
+def _copy(connection: sqlite3.Connection, shards: Sequence[Shard], stopped: Callable[[], bool]) -> None:
     names = [f"part{number}" for number in range(len(shards))]
     for name, shard in zip(names, shards, strict=True):
         connection.execute(f"ATTACH ? AS {name}", (uri(shard),))
@@ -54,9 +57,7 @@ def _copy(connection: sqlite3.Connection, shards: Sequence[Shard]) -> None:
     for name in names:
         connection.execute(f"INSERT INTO blocks SELECT * FROM {name}.blocks ORDER BY id")  # noqa: S608 - ours
         connection.execute(f"INSERT OR IGNORE INTO scopes SELECT * FROM {name}.scopes")  # noqa: S608 - ours
-    # Each part comes in this order already, so they are merged, not sorted.
-    parts = " UNION ALL ".join(f"SELECT * FROM {name}.postings" for name in names)  # noqa: S608 - ours
-    connection.execute(f"INSERT INTO postings {parts} ORDER BY 1, 2, 3")
+    join_runs(connection, names, stopped)
     sums = " UNION ALL ".join(f"SELECT * FROM {name}.summary" for name in names)  # noqa: S608 - ours
     connection.execute(
         f"INSERT INTO summary SELECT 1, sum(records), min(oldest), max(newest) FROM ({sums})"  # noqa: S608 - ours

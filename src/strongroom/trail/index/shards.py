@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 INDEX: Final = "index/events"
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of another one nothing is read: the index is made again."""
 BUSY_MS: Final = 5_000
 WRITER_CACHE_KIB: Final = 48 * 1024
@@ -42,8 +42,9 @@ _NAME = re.compile(r"(?:live-([0-9]{12})|packed-([0-9]{12})-([0-9]{12}))\.db")
 _TABLES: Final = """
 CREATE TABLE blocks(id INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
     count INTEGER NOT NULL, data BLOB NOT NULL);
-CREATE TABLE postings(key INTEGER NOT NULL, newest INTEGER NOT NULL, block INTEGER NOT NULL,
-    span INTEGER NOT NULL, mask INTEGER NOT NULL, PRIMARY KEY(key, newest, block)) WITHOUT ROWID;
+CREATE TABLE runs(id INTEGER PRIMARY KEY, postings INTEGER NOT NULL);
+CREATE TABLE chunks(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, first BLOB NOT NULL, data BLOB NOT NULL);
+CREATE UNIQUE INDEX chunks_in_order ON chunks(run, first);
 CREATE TABLE scopes(account TEXT NOT NULL, region TEXT NOT NULL, PRIMARY KEY(account, region)) WITHOUT ROWID;
 CREATE TABLE positions(slot TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE summary(one INTEGER PRIMARY KEY CHECK(one = 1), records INTEGER NOT NULL,
@@ -52,7 +53,7 @@ CREATE TABLE summary(one INTEGER PRIMARY KEY CHECK(one = 1), records INTEGER NOT
 
 
 class UnusableShardError(sqlite3.DatabaseError):
-    """A shard is of another format."""
+    """A shard is of another format, or damaged where SQLite does not see it."""
 
 
 @dataclass(frozen=True, slots=True)

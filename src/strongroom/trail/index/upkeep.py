@@ -39,6 +39,7 @@ class Upkeep:
         """Of files that do not change any more."""
         self._thread: threading.Thread | None = None
         self._packers: list[sqlite3.Connection] = []
+        self._stopping = threading.Event()
         self._failure: Exception | None = None
 
     def tend(self, *, wait: bool) -> None:
@@ -69,6 +70,7 @@ class Upkeep:
         if wait:
             pack(self._directory, batch, following - 1)
             return
+        self._stopping.clear()
         self._thread = threading.Thread(
             target=self._pack, args=(batch, following - 1), name="index-packing", daemon=True
         )
@@ -76,6 +78,7 @@ class Upkeep:
 
     def stop(self) -> None:
         """Nothing is done any more; packing that is under way is given up."""
+        self._stopping.set()
         while self._thread is not None:
             with suppress(sqlite3.Error):
                 for connection in self._packers:
@@ -114,7 +117,7 @@ class Upkeep:
 
     def _pack(self, shards: Sequence[Shard], last: int) -> None:
         try:
-            pack(self._directory, shards, last, self._packers.append)
+            pack(self._directory, shards, last, self._packers.append, self._stopping.is_set)
         except Exception as error:
             # Told by the next `tend`.
             self._failure = error

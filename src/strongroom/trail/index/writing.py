@@ -13,6 +13,7 @@ from strongroom.ports import Clock
 from strongroom.trail.cursor import FedRecord
 from strongroom.trail.index.blocks import Block, cut_blocks
 from strongroom.trail.index.packing import PACKING
+from strongroom.trail.index.runs import add_run, merge_small_runs
 from strongroom.trail.index.shards import connect, create, find_shards, is_damage, live_name, remove
 from strongroom.trail.index.upkeep import Upkeep
 
@@ -22,7 +23,7 @@ DEFAULT_RETENTION_DAYS: Final = 90
 """What LookupEvents answers about at AWS."""
 LOCK: Final = "lock"
 LIVE_RECORDS: Final = 128 * 1024
-"""The postings of so many, some 15 MB, stay in memory while they are added to in no order."""
+"""So many are packed with others at once."""
 LIVE_SECONDS: Final = 7 * 86_400
 
 
@@ -82,7 +83,7 @@ class Index:
         try:
             if self._records >= self._live_records or self._is_old():
                 self._roll()
-            self._write(list(cut_blocks(events)), positions)
+            self._write(list(cut_blocks(events, self._next)), positions)
         except sqlite3.Error as error:
             if is_damage(error):
                 self.reset()
@@ -193,22 +194,12 @@ class Index:
         assert connection is not None  # noqa: S101 - open until `close`
         connection.execute("BEGIN IMMEDIATE")
         try:
-            numbered = list(enumerate(blocks, self._next))
             connection.executemany(
                 "INSERT INTO blocks VALUES (?, ?, ?, ?, ?)",
-                [(number, b.oldest, b.newest, b.count, b.data) for number, b in numbered],
+                [(b.number, b.oldest, b.newest, b.count, b.data) for b in blocks],
             )
-            # In the order of the tree: each of its pages is looked for once.
-            connection.executemany(
-                "INSERT INTO postings VALUES (?, ?, ?, ?, ?)",
-                sorted(
-                    [
-                        (key, newest, number, span, mask)
-                        for number, block in numbered
-                        for key, newest, span, mask in block.postings
-                    ]
-                ),
-            )
+            add_run(connection, [posting for block in blocks for posting in block.postings])
+            merge_small_runs(connection)
             connection.executemany(
                 "INSERT OR IGNORE INTO scopes VALUES (?, ?)", {each for b in blocks for each in b.scopes}
             )

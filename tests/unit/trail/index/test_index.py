@@ -20,9 +20,9 @@ from strongroom.errors import ServiceUnavailableException
 from strongroom.trail.feed import FedRecord
 from strongroom.trail.index import blocks, lookup, upkeep
 from strongroom.trail.index.blocks import cut_blocks, unpack
-from strongroom.trail.index.lookup import IndexReader
+from strongroom.trail.index.lookup import IndexReader, Span
 from strongroom.trail.index.packing import pack
-from strongroom.trail.index.shards import create, find_shards, live_name
+from strongroom.trail.index.shards import UnusableShardError, create, find_shards, live_name
 from strongroom.trail.index.writing import Index
 from support.indexed import ACCOUNTS, NOW, REGIONS, SetClock, Writer, search
 
@@ -153,8 +153,8 @@ def test_each_record_is_found_by_its_id_in_its_own_account_and_region_only(fille
 def test_accounts_stay_apart_even_where_all_values_have_one_key(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "attribute_key", lambda *_: 7)
-    monkeypatch.setattr(lookup, "attribute_key", lambda *_: 7)
+    monkeypatch.setattr(blocks, "attribute_key", lambda *_: b"7" * 8)
+    monkeypatch.setattr(lookup, "attribute_key", lambda *_: b"7" * 8)
     forget_keys()
     try:
         house.take(60)
@@ -294,7 +294,7 @@ def test_what_is_older_than_the_retention_is_not_found_and_leaves_the_disk(house
     assert len(find_shards(house.directory)[0]) == 1
 
 
-@pytest.mark.parametrize("damage", ["no database", "another format", "no live file"])
+@pytest.mark.parametrize("damage", ["no database", "another format", "the first format", "no live file"])
 def test_an_index_that_cannot_be_gone_on_with_is_made_again(house: House, damage: str) -> None:
     for _ in range(3):
         house.take(45)
@@ -306,12 +306,84 @@ def test_an_index_that_cannot_be_gone_on_with_is_made_again(house: House, damage
         with sqlite3.connect(newest) as connection:
             connection.execute("PRAGMA user_version = 99")
         connection.close()
+    elif damage == "the first format":
+        newest.unlink()
+        write_first_format(newest)
     else:
         shards, _ = find_shards(house.directory)
         pack(house.directory, shards, 10_000)
     house.index = house.open()
     assert house.index.positions() == {}
     assert house.pages() == []
+    house.writer = Writer(2)
+    house.take(45)
+    assert sorted(house.pages()) == sorted(search(house.writer.written, ACCOUNT, REGION))
+
+
+def write_first_format(path: Path) -> None:
+    """Make a live file as the first format had it: a row for each posting."""
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        """
+        PRAGMA journal_mode = WAL;
+        CREATE TABLE blocks(id INTEGER PRIMARY KEY, oldest, newest, count, data BLOB);
+        CREATE TABLE postings(key INTEGER, newest INTEGER, block INTEGER, span INTEGER, mask INTEGER,
+            PRIMARY KEY(key, newest, block)) WITHOUT ROWID;
+        CREATE TABLE scopes(account TEXT, region TEXT, PRIMARY KEY(account, region)) WITHOUT ROWID;
+        CREATE TABLE positions(slot TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE summary(one INTEGER PRIMARY KEY, records INTEGER, oldest INTEGER, newest INTEGER);
+        INSERT INTO positions VALUES ('api-0', 45);
+        PRAGMA user_version = 1;
+        """
+    )
+    connection.close()
+
+
+def test_an_index_whose_postings_are_damaged_is_made_again(house: House) -> None:
+    for _ in range(7):
+        house.take(1)
+    with closing(sqlite3.connect(find_shards(house.directory)[0][-1].path)) as connection, connection:
+        connection.execute("UPDATE chunks SET data = substr(data, 2)")
+    with pytest.raises(
+        ServiceUnavailableException, match=r"^The index of the audit trail cannot be read now\.$"
+    ):
+        house.pages()
+    with pytest.raises(UnusableShardError, match="its postings are damaged"):
+        house.take(1)
+    assert house.index.positions() == {}
+    house.writer = Writer(2)
+    house.take(45)
+    assert sorted(house.pages()) == sorted(search(house.writer.written, ACCOUNT, REGION))
+
+
+def test_who_walks_while_runs_become_one_finds_what_there_was(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strongroom.trail.index.runs.CHUNK_POSTINGS", 2)
+    house.index.close()
+    house.index = house.open(live_records=10_000)
+    for _ in range(7):
+        # Of many seconds, so a run has several rows of the key that is asked for.
+        house.take(20, seconds=100)
+    expected = search(house.writer.written, ACCOUNT, REGION)
+    walk = house.reader.walk([(ACCOUNT, REGION)], None, Span())
+    found = [next(walk).event]
+    house.take(20, seconds=100)
+    with closing(sqlite3.connect(find_shards(house.directory)[0][0].path)) as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    found += [each.event for each in walk]
+    assert sorted(found) == sorted(expected)
+    assert sorted(house.pages()) == sorted(search(house.writer.written, ACCOUNT, REGION))
+
+
+def test_packing_that_is_stopped_leaves_everything_as_it_was(house: House) -> None:
+    for _ in range(4):
+        house.take(45)
+    shards, _ = find_shards(house.directory)
+    with pytest.raises(InterruptedError, match="packing was stopped"):
+        pack(house.directory, shards[:3], shards[3].first - 1, stopped=lambda: True)
+    assert find_shards(house.directory) == (shards, [])
+    assert sorted(house.pages()) == sorted(search(house.writer.written, ACCOUNT, REGION))
 
 
 def test_a_batch_that_cannot_be_written_is_taken_whole_later(
@@ -392,7 +464,7 @@ def test_what_is_no_record_is_passed_over(house: House) -> None:
 
 def test_of_a_full_second_what_is_alike_lies_together_and_keeps_its_order(house: House) -> None:
     events = [house.writer.event(NOW + dt.timedelta(seconds=second)) for second in (1, 0) for _ in range(400)]
-    cut = list(cut_blocks(events))
+    cut = list(cut_blocks(events, 1))
     ordered = [event for block in cut for event in unpack(block.data)]
     assert sorted(ordered) == sorted(events)
     assert times(ordered) == sorted(times(ordered))
@@ -401,13 +473,15 @@ def test_of_a_full_second_what_is_alike_lies_together_and_keeps_its_order(house:
     for group in groups:
         assert [e for e in ordered if alike(e) == group] == [e for e in events if alike(e) == group]
     assert sum(len(block.postings) for block in cut) < sum(
-        len(block.postings) for begin in range(0, 800, 50) for block in cut_blocks(events[begin : begin + 50])
+        len(block.postings)
+        for begin in range(0, 800, 50)
+        for block in cut_blocks(events[begin : begin + 50], 1)
     )
 
 
 def test_a_second_that_fits_a_block_stays_in_the_order_it_came(house: House) -> None:
     events = [house.writer.event(NOW) for _ in range(blocks.BLOCK_RECORDS)]
-    [block] = cut_blocks(events)
+    [block] = cut_blocks(events, 1)
     assert unpack(block.data) == events
 
 
