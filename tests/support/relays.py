@@ -167,3 +167,37 @@ def tls_front(port: int, certificate: Path) -> Iterator[int]:
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         accepting.join()
+
+
+@contextmanager
+def dripping(beginning: bytes) -> Iterator[int]:
+    """Give the port of a server that answers whatever it is sent by `beginning`, and then by a byte now and then,
+    without an end."""
+    listener = socket.create_server((HOST, 0))
+    stop = threading.Event()
+
+    def serve(client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            client.recv(SIZE)
+            client.sendall(beginning)
+            while not stop.wait(0.05):
+                client.sendall(b"a")
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        stop.set()
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        accepting.join()

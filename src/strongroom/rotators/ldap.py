@@ -235,13 +235,19 @@ def _bound(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
         raise_exceptions=False,
     )
     try:
-        connection.open(read_server_info=False)
-        if encryption is not None and not by_tls_port and not connection.start_tls(read_server_info=False):
-            raise RotationFault(FaultKind.TLS, NO_TLS)
-        connection.bind(read_server_info=False)
-    except errors.LDAPException as exc:
-        _close(connection)
-        raise _driver_fault(exc, tls=encryption is not None and not connection.tls_started) from None
+        with deadline.ending(partial(_cut, connection)) as late:
+            try:
+                connection.open(read_server_info=False)
+                if (
+                    encryption is not None
+                    and not by_tls_port
+                    and not connection.start_tls(read_server_info=False)
+                ):
+                    raise deadline.fault() if late() else RotationFault(FaultKind.TLS, NO_TLS)
+                connection.bind(read_server_info=False)
+            except errors.LDAPException as exc:
+                starting = encryption is not None and not connection.tls_started
+                raise deadline.fault() if late() else _driver_fault(exc, tls=starting) from None
     except RotationFault:
         _close(connection)
         raise

@@ -18,12 +18,11 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-import urllib3
-
 from strongroom.ports import Rotator
 from strongroom.rotators.accounts import AccountRotator, Session
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
+from strongroom.rotators.http_calls import exchange
 from strongroom.rotators.network_faults import CLOSED, network_fault
 from strongroom.rotators.tls import Tls, client_context, connect_as_offered, connect_by_tls
 from strongroom.rotators.usernames import UserNames
@@ -35,6 +34,8 @@ __all__ = ["password_hash", "rabbitmq"]
 EXTRA = "rabbitmq"
 PORT, TLS_PORT = 5672, 5671
 API_PORT, API_TLS_PORT = 15672, 15671
+MOST_BYTES = 4 * 1024 * 1024
+"""Of an answer of the management API."""
 REFUSED = "the target refuses user name or password"
 NOT_ADMINISTRATOR = "it logs in but is no administrator: rabbitmqctl set_user_tags … administrator"
 HASHING = "rabbit_password_hashing_sha256"
@@ -153,27 +154,37 @@ class _Api:
     def _ask(self, method: str, place: Sequence[str], body: bytes | None) -> Any:
         document, encrypted = self._document, self._tls is not Tls.NONE
         host = document.text("managementHost", document.text("host"))
-        port = int(document.text("managementPort", str(API_TLS_PORT if encrypted else API_PORT)))
+        port = _api_port(document, API_TLS_PORT if encrypted else API_PORT)
         user, password = document.text("username"), document.text("password")
-        headers = urllib3.make_headers(basic_auth=f"{user}:{password}")
-        path = "/api/" + "/".join(quote(each, safe="") for each in place)
-        timeout = urllib3.Timeout(connect=self._deadline.connect_seconds(), total=self._deadline.left())
-        more: dict[str, Any] = {"ssl_context": client_context(document, self._tls)} if encrypted else {}
-        make: Any = urllib3.HTTPSConnectionPool if encrypted else urllib3.HTTPConnectionPool
-        try:
-            with make(host, port, timeout=timeout, retries=False, **more) as pool:
-                answer = pool.request(
-                    method, path, body=body, headers={**headers, "Content-Type": "application/json"}
-                )
-        except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as exc:
-            raise network_fault(exc, tls=encrypted) from None
-        if answer.status == 404 and method == "GET":
+        credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+        path = "/".join(quote(each, safe="") for each in place)
+        status, content = exchange(
+            method,
+            f"{'https' if encrypted else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/api/{path}",
+            headers={"Authorization": f"Basic {credentials}", "Content-Type": "application/json"},
+            body=body,
+            deadline=self._deadline,
+            most_bytes=MOST_BYTES,
+            context=client_context(document, self._tls) if encrypted else None,
+        )
+        if status == 404 and method == "GET":
             return None
-        if answer.status in (401, 403):
+        if status in (401, 403):
             raise RotationFault(FaultKind.PRIVILEGE, NOT_ADMINISTRATOR)
-        if not 200 <= answer.status < 300:
-            raise RotationFault(FaultKind.TARGET, f"the target's management API answered {answer.status}")
-        return json.loads(answer.data) if method == "GET" else None
+        if not 200 <= status < 300:
+            raise RotationFault(FaultKind.TARGET, f"the target's management API answered {status}")
+        try:
+            return json.loads(content) if method == "GET" else None
+        except ValueError:
+            # The cause would quote what it answered.
+            raise RotationFault(FaultKind.TARGET, "the target's management API did not answer JSON") from None
+
+
+def _api_port(document: SecretDocument, default: int) -> int:
+    try:
+        return SecretDocument({"port": document.get("managementPort")}).port(default)
+    except RotationFault as fault:
+        raise RotationFault(fault.kind, fault.message.replace("port", "managementPort", 1)) from None
 
 
 def _log_in(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:

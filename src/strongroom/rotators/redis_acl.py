@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from types import ModuleType
 from typing import Any
 
 from strongroom.ports import Rotator
@@ -218,22 +219,29 @@ def _connect(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
         **more,
     )
     try:
-        connection.connect()
-    except driver.exceptions.AuthenticationError:
+        with deadline.ending(partial(_cut, connection)) as late:
+            try:
+                connection.connect()
+            except (driver.exceptions.RedisError, OSError, UnicodeError) as exc:
+                raise deadline.fault() if late() else _refusal(driver, exc, encrypted=encrypted) from None
+    except RotationFault:
         connection.disconnect()
-        raise RotationFault(FaultKind.LOGIN, REFUSED) from None
-    except driver.exceptions.BusyLoadingError:
-        connection.disconnect()
-        raise RotationFault(FaultKind.UNREACHABLE, "the target is starting") from None
-    except driver.exceptions.ResponseError as exc:
-        connection.disconnect()
-        refused = any(each in str(exc) for each in ("WRONGPASS", "NOAUTH", "invalid username-password"))
-        kind = FaultKind.LOGIN if refused else FaultKind.TARGET
-        raise RotationFault(kind, REFUSED if refused else "the target refused a command") from None
-    except (driver.exceptions.RedisError, OSError, UnicodeError) as exc:
-        connection.disconnect()
-        raise network_fault(exc, tls=encrypted) from None
+        raise
     return connection
+
+
+def _refusal(driver: ModuleType, error: Exception, *, encrypted: bool) -> RotationFault:
+    """Return why there is no connection."""
+    errors = driver.exceptions
+    if isinstance(error, errors.AuthenticationError):
+        return RotationFault(FaultKind.LOGIN, REFUSED)
+    if isinstance(error, errors.BusyLoadingError):
+        return RotationFault(FaultKind.UNREACHABLE, "the target is starting")
+    if isinstance(error, errors.ResponseError):
+        if any(each in str(error) for each in ("WRONGPASS", "NOAUTH", "invalid username-password")):
+            return RotationFault(FaultKind.LOGIN, REFUSED)
+        return RotationFault(FaultKind.TARGET, "the target refused a command")
+    return network_fault(error, tls=encrypted)
 
 
 def _verify_not_plain(document: SecretDocument, deadline: Deadline) -> None:

@@ -15,12 +15,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-import urllib3
 
 from strongroom.ports import Entropy, Rotator
 from strongroom.rotators.deadlines import Deadline
-from strongroom.rotators.network_faults import network_fault
-from strongroom.rotators.tls import authorities
+from strongroom.rotators.http_calls import exchange
+from strongroom.rotators.tls import Tls, client_context
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
 from strongroom.secret.material import CheckFinding, RotationMaterial
 
@@ -100,28 +99,21 @@ def _ask(step: str, material: RotationMaterial) -> dict[str, Any]:
     timestamp = str(int(time.time()))
     signature = hmac.new(key.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     deadline = Deadline(material.attempt_seconds)
-    timeout = urllib3.Timeout(connect=deadline.connect_seconds(), total=deadline.left())
-    try:
-        with urllib3.PoolManager(retries=False, timeout=timeout, ca_cert_data=authorities(current)) as pool:
-            answer = pool.request(
-                "POST",
-                url,
-                body=body,
-                headers={
-                    "Content-Type": "application/json",
-                    TIMESTAMP: timestamp,
-                    SIGNATURE: f"v1={signature}",
-                },
-                redirect=False,
-                preload_content=False,
-            )
-            try:
-                content = answer.read(MOST_BYTES + 1)
-            finally:
-                answer.close()
-    except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as exc:
-        raise network_fault(exc, tls=url.startswith("https:")) from None
-    return _answer(answer.status, content)
+    encrypted = url.startswith("https:")
+    status, content = exchange(
+        "POST",
+        url,
+        headers={
+            "Content-Type": "application/json",
+            TIMESTAMP: timestamp,
+            SIGNATURE: f"v1={signature}",
+        },
+        body=body,
+        deadline=deadline,
+        most_bytes=MOST_BYTES,
+        context=client_context(current, Tls.VERIFIED) if encrypted else None,
+    )
+    return _answer(status, content)
 
 
 def _answer(status: int, content: bytes) -> dict[str, Any]:
@@ -129,8 +121,6 @@ def _answer(status: int, content: bytes) -> dict[str, Any]:
     if status != 200:
         kind = _KINDS.get(status, FaultKind.TARGET)
         raise RotationFault(kind, _TOLD.get(kind, f"the service answered {status}"))
-    if len(content) > MOST_BYTES:
-        raise RotationFault(FaultKind.TARGET, f"the service answered more than {MOST_BYTES} bytes")
     try:
         answer = orjson.loads(content)
     except orjson.JSONDecodeError:

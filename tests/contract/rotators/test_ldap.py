@@ -12,7 +12,8 @@ from strongroom.rotators.ldap import split_dn
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
 from strongroom.secret.material import RotationMaterial
 from support.ldap_target import LdapTarget
-from support.rotator_contract import RotatorContract, assert_predicted, propose, rotate
+from support.relays import dripping
+from support.rotator_contract import RotatorContract, assert_predicted, moved, propose, rotate
 from support.slapd_server import ADMIN, BASE, SlapdServer, running_slapd
 
 _numbers = itertools.count(1)
@@ -103,6 +104,18 @@ def test_a_server_without_tls_is_foretold_where_tls_is_wanted(target: LdapTarget
     material = target.material(Strategy.SINGLE_USER)
     wanted = replace(material, current=material.current.replaced(ssl=True))
     assert_predicted(target, wanted, FaultKind.TLS)
+
+
+def test_a_target_that_never_comes_to_an_end_ends_with_the_steps_time(target: LdapTarget) -> None:
+    made = propose(target, target.material(Strategy.SINGLE_USER))
+    # A message of 2 GB.
+    with dripping(b"\x30\x84\x7f\xff\xff\xff") as port, pytest.raises(RotationFault) as caught:
+        target.rotator.set(replace(moved(made, port=port), attempt_seconds=0.5))
+    assert (caught.value.kind, caught.value.message) == (
+        FaultKind.UNREACHABLE,
+        "the target did not answer within 0.5 seconds",
+    )
+    assert target.logs_in(made.current)
 
 
 def test_where_nothing_is_said_of_tls_the_target_decides(target: LdapTarget) -> None:

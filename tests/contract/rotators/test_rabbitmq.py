@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from strongroom.rotators.rabbitmq import password_hash
 from strongroom.secret.document import FaultKind, RotationFault, Strategy
 from support.rabbitmq_server import RabbitServer, running_rabbitmq
 from support.rabbitmq_target import RabbitTarget
-from support.relays import Cut, relay
+from support.relays import Cut, dripping, relay
 from support.rotator_contract import (
     MOST_MESSAGES,
     RotatorContract,
@@ -96,6 +97,54 @@ def test_a_management_api_that_is_not_there_is_foretold(target: RabbitTarget) ->
     material = target.material(Strategy.SINGLE_USER)
     elsewhere = replace(material, current=material.current.replaced(managementPort=1))
     assert_predicted(target, elsewhere, FaultKind.UNREACHABLE)
+
+
+def test_a_port_of_the_management_api_that_is_none_is_foretold(target: RabbitTarget) -> None:
+    material = target.material(Strategy.SINGLE_USER)
+    elsewhere = replace(material, current=material.current.replaced(managementPort="canary"))
+    message = assert_predicted(target, elsewhere, FaultKind.SECRET)
+    assert message == "managementPort in the secret JSON must be between 1 and 65535"
+
+
+def test_a_password_may_have_any_characters(target: RabbitTarget) -> None:
+    material, password = target.material(Strategy.SINGLE_USER), "Canary-p\u00e4ssword-\u20ac"
+    hashed = {"password_hash": password_hash(password, b"salt"), "tags": "administrator"}
+    target.server.api("PUT", "users", material.current["username"], body=hashed)
+    made = rotate(target, replace(material, current=material.current.replaced(password=password)))
+    assert target.logs_in(made.current)
+
+
+def test_a_management_api_that_never_comes_to_an_end_ends_with_the_steps_time(target: RabbitTarget) -> None:
+    made = propose(target, target.material(Strategy.SINGLE_USER))
+    with dripping(b"HTTP/1.1 200 OK\r\n\r\n[") as port, pytest.raises(RotationFault) as caught:
+        target.rotator.set(
+            replace(made, current=made.current.replaced(managementPort=port), attempt_seconds=2)
+        )
+    assert (caught.value.kind, caught.value.message) == (
+        FaultKind.UNREACHABLE,
+        "the target did not answer within 2 seconds",
+    )
+    assert target.logs_in(made.current)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[" + b" " * 5_000_000, "the target answered more than 4194304 bytes"),
+        (b"no JSON", "the target's management API did not answer JSON"),
+    ],
+    ids=["too long", "no JSON"],
+)
+def test_what_no_management_api_answers_is_told_so(
+    target: RabbitTarget, content: bytes, message: str
+) -> None:
+    made = propose(target, target.material(Strategy.SINGLE_USER))
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+    with dripping(head + content) as port, pytest.raises(RotationFault) as caught:
+        target.rotator.set(replace(made, current=made.current.replaced(managementPort=port)))
+    assert caught.value.kind is FaultKind.TARGET
+    assert caught.value.message == f"the current version (AWSCURRENT): {message}"
+    assert target.logs_in(made.current)
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["before it arrives", "before its answer"])

@@ -9,10 +9,19 @@ from hashlib import sha256
 
 import pytest
 
-from strongroom.secret.document import FaultKind, SecretDocument, Strategy
+from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
 from support.redis_server import RedisServer, running_redis
 from support.redis_target import RIGHTS, RedisTarget
-from support.rotator_contract import RotatorContract, assert_predicted, faults, promoted, propose, rotate
+from support.relays import dripping
+from support.rotator_contract import (
+    RotatorContract,
+    assert_predicted,
+    faults,
+    moved,
+    promoted,
+    propose,
+    rotate,
+)
 
 _numbers = itertools.count(1)
 
@@ -120,6 +129,17 @@ def test_where_nothing_is_said_of_tls_the_target_decides(target: RedisTarget) ->
     material = target.material(Strategy.SINGLE_USER)
     members = {name: value for name, value in material.current.items() if name != "ssl"}
     rotate(target, replace(material, current=SecretDocument(members)))
+
+
+def test_a_target_that_never_comes_to_an_end_ends_with_the_steps_time(target: RedisTarget) -> None:
+    made = propose(target, target.material(Strategy.SINGLE_USER))
+    with dripping(b"+") as port, pytest.raises(RotationFault) as caught:
+        target.rotator.set(replace(moved(made, port=port), attempt_seconds=0.5))
+    assert (caught.value.kind, caught.value.message) == (
+        FaultKind.UNREACHABLE,
+        "the target did not answer within 0.5 seconds",
+    )
+    assert target.logs_in(made.current)
 
 
 def test_without_an_acl_file_users_live_as_long_as_the_server(tmp_path: object) -> None:

@@ -24,6 +24,7 @@ from strongroom.secret.material import RotationMaterial
 from support.certificates import self_signed
 from support.entropies import SeededEntropy
 from support.own_servers import free_port
+from support.relays import dripping
 
 KEY = "canary-signing-key-0123456789"
 CURRENT = "canary-api-key-1"
@@ -230,7 +231,27 @@ def test_a_service_that_is_silent_ends_with_the_steps_time(rotator: Rotator) -> 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         given = material(f"http://127.0.0.1:{listening.getsockname()[1]}/")
         fault = fault_of(rotator, replace(given, attempt_seconds=0.3))
-    assert (fault.kind, fault.message) == (FaultKind.UNREACHABLE, "the target did not answer in time")
+    assert (fault.kind, fault.message) == (
+        FaultKind.UNREACHABLE,
+        "the target did not answer within 0.3 seconds",
+    )
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"],
+    ids=["in its headers", "in its content"],
+)
+def test_a_service_that_never_comes_to_an_end_ends_with_the_steps_time(
+    rotator: Rotator, beginning: bytes
+) -> None:
+    with dripping(beginning) as port:
+        given = material(f"http://127.0.0.1:{port}/")
+        fault = fault_of(rotator, replace(given, attempt_seconds=0.5))
+    assert (fault.kind, fault.message) == (
+        FaultKind.UNREACHABLE,
+        "the target did not answer within 0.5 seconds",
+    )
 
 
 def test_a_certificate_has_to_be_trusted(rotator: Rotator, tmp_path: Path) -> None:
