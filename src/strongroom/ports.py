@@ -508,6 +508,7 @@ class Invocation:
     """One run of a function. Prints nothing: it holds credentials, and its environment may."""
 
     function_arn: str
+    """As it was invoked: with the alias or version, if one was named."""
     request_id: str
     runtime: str
     handler: str
@@ -527,6 +528,8 @@ class Invocation:
     """Where this server answers, as seen from the function."""
     layers: tuple[tuple[str, Callable[[], bytes]], ...] = ()
     """(sha256, load) of zip files that are unpacked beside the code, in order."""
+    version: str = "$LATEST"
+    """The one that is run."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

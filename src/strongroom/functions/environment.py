@@ -53,7 +53,7 @@ def environment_of(
         "AWS_DEFAULT_REGION": invocation.region,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{invocation.runtime}",
         "AWS_LAMBDA_FUNCTION_NAME": name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_VERSION": invocation.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(invocation.memory_mb),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
@@ -73,7 +73,7 @@ def facts_of(invocation: Invocation) -> Mapping[str, Any]:
     return {
         "request_id": invocation.request_id,
         "function_name": name,
-        "function_version": invocation.environment.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        "function_version": invocation.version,
         "function_arn": invocation.function_arn,
         "memory_mb": invocation.memory_mb,
         "log_group": f"/aws/lambda/{name}",
@@ -82,5 +82,5 @@ def facts_of(invocation: Invocation) -> Mapping[str, Any]:
 
 
 def _log_stream(invocation: Invocation) -> str:
-    made = f"[$LATEST]{invocation.request_id.replace('-', '')}"
+    made = f"[{invocation.version}]{invocation.request_id.replace('-', '')}"
     return invocation.environment.get("AWS_LAMBDA_LOG_STREAM_NAME", made)

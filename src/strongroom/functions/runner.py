@@ -183,7 +183,7 @@ class SandboxRunner:
             output += orjson.loads(payload)["errorMessage"].encode() + b"\n"
         return b"".join(
             (
-                f"START RequestId: {request_id} Version: $LATEST\n".encode(),
+                f"START RequestId: {request_id} Version: {invocation.version}\n".encode(),
                 output,
                 f"END RequestId: {request_id}\n".encode(),
                 report_line(request_id, seconds, invocation.memory_mb, run.peak_bytes).encode(),
@@ -206,6 +206,7 @@ def _fingerprint(invocation: Invocation) -> str:
     """Return what two calls that may share a sandbox have in common; each brings its own credentials."""
     parts = [
         invocation.function_arn,
+        invocation.version,
         invocation.runtime,
         invocation.handler,
         invocation.code_sha256,

@@ -65,6 +65,8 @@ class Resources(msgspec.Struct, frozen=True, eq=False):
     """None: the trail is not indexed."""
     endpoint_url: str = ""
     """Where this server answers, for functions to call."""
+    code_bytes: int = 2 << 30
+    """How much code of functions an account may keep in a region."""
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
@@ -87,6 +89,8 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     """Policy of the VPC endpoint the call came through (`server/settings`), if that has one."""
     identified: Any = None
     """What the caller was identified by, where the operation takes no signature (`Identified.evidence`)."""
+    waited: bool = False
+    """Whether it was put off as long as calls are (`NotSettled`), and is answered as things stand."""
     prepared: Any = None
     """What the operation's `prepare` had done on a worker thread; None when it asked for nothing."""
     details: dict[str, Any] = {}
@@ -104,6 +108,11 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     def __repr__(self) -> str:
         """Say nothing of the request, which may hold a secret value."""
         return f"<Call {self.service} {self.operation} {self.request_id}>"
+
+
+class NotSettled(Exception):
+    """A read's answer will be another one in a moment, and better waits for that. It is asked again when
+    something was committed, and with `Call.waited` when it has waited long enough."""
 
 
 def note_created(call: Call, arn: str) -> None:

@@ -132,7 +132,13 @@ class RotationSteps:
             )
         try:
             return invocation_of(
-                unit, self._resources, function, event, self._clock.now(), self._uuids.next()
+                unit,
+                self._resources,
+                function,
+                event,
+                self._clock.now(),
+                self._uuids.next(),
+                invoked_arn=Arn(function_arn),
             )
         except (ServiceError, IntegrityError) as refusal:
             raise RotationFault(FaultKind.FUNCTION, f"the function cannot be run: {refusal}") from refusal

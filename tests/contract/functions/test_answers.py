@@ -70,6 +70,22 @@ def handler(event, c):
     ]
 
 
+def test_a_version_is_told_which_it_is_and_as_what_it_was_invoked(runner: SandboxRunner) -> None:
+    code = """
+import os
+def handler(event, c):
+    return [c.function_name, c.function_version, c.invoked_function_arn, c.log_group_name, c.log_stream_name,
+            os.environ["AWS_LAMBDA_FUNCTION_VERSION"], os.environ["AWS_LAMBDA_FUNCTION_NAME"]]
+"""
+    arn = f"{FUNCTION_ARN}:live"
+    for version in ("7", "8"):
+        result = runner.invoke(an_invocation(code, function_arn=arn, version=version))
+        stream = f"[{version}]{REQUEST_ID.replace('-', '')}"
+        told = ["rotate", version, arn, "/aws/lambda/rotate", stream, version, "rotate"]
+        assert json.loads(result.payload) == told
+        assert result.log.startswith(f"START RequestId: {REQUEST_ID} Version: {version}\n".encode())
+
+
 def test_the_environment_is_lambdas_and_the_functions_and_nothing_of_the_servers(
     runner: SandboxRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from strongroom.function.archive import MAXIMUM_UNZIPPED, MAXIMUM_ZIPPED
 from strongroom.operations.call import AuthorizedCall, Operation, Unit
+from strongroom.operations.lambda_.quota import kept_bytes
 from strongroom.operations.lambda_.resolution import (
     on_everything,
     on_function,
     present_version,
     requested,
 )
-from strongroom.ports import FUNCTION_VERSIONS, FUNCTIONS, ReadUnit, account_region
+from strongroom.ports import FUNCTIONS, ReadUnit, account_region
 
 __all__ = ["FIXED"]
 
@@ -44,20 +45,18 @@ def get_account_settings(authorized: AuthorizedCall, unit: ReadUnit) -> Mapping[
     """Return Lambda's limits, and how many functions the account has in the region and how large they are."""
     call = authorized.call
     functions = unit.scan(FUNCTIONS, account_region(call.account_id, call.region))
-    sizes = {
-        version.code_id: version.code_size
-        for function in functions
-        for version in unit.scan(FUNCTION_VERSIONS, function.arn)
-    }
     return {
         "AccountLimit": {
-            "TotalCodeSize": 80_530_636_800,
+            "TotalCodeSize": call.resources.code_bytes,
             "CodeSizeUnzipped": MAXIMUM_UNZIPPED,
             "CodeSizeZipped": MAXIMUM_ZIPPED,
             "ConcurrentExecutions": _CONCURRENCY,
             "UnreservedConcurrentExecutions": _CONCURRENCY,
         },
-        "AccountUsage": {"TotalCodeSize": sum(sizes.values()), "FunctionCount": len(functions)},
+        "AccountUsage": {
+            "TotalCodeSize": kept_bytes(unit, call.account_id, call.region),
+            "FunctionCount": len(functions),
+        },
     }
 
 
@@ -84,6 +83,10 @@ FIXED: Final[Sequence[Operation]] = (
         unit=Unit.READ,
         targets=on_everything("lambda:GetAccountSettings"),
         handle=get_account_settings,
-        deviations=("The limit on concurrent executions is that of one worker process.",),
+        deviations=(
+            "The limit on concurrent executions is that of one worker process.",
+            "The limit on code storage is the server's (--function-code-mb). Code that several versions of a "
+            "function have counts once.",
+        ),
     ),
 )

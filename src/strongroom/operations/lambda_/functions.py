@@ -17,7 +17,7 @@ from strongroom.errors import (
 )
 from strongroom.function.records import LATEST, Function, FunctionVersion
 from strongroom.function.references import FunctionRef
-from strongroom.operations.call import AuthorizedCall, Call, Operation, Target, Unit
+from strongroom.operations.call import AuthorizedCall, Call, ConditionContext, Operation, Target, Unit
 from strongroom.operations.lambda_ import messages
 from strongroom.operations.lambda_.code import SealedCode, delete_code, save_code
 from strongroom.operations.lambda_.configuration import (
@@ -31,6 +31,7 @@ from strongroom.operations.lambda_.configuration import (
 )
 from strongroom.operations.lambda_.description import described_configuration, shown_arn
 from strongroom.operations.lambda_.paging import marker_for, page_size, parse_marker
+from strongroom.operations.lambda_.quota import verify_room
 from strongroom.operations.lambda_.resolution import (
     function_ref,
     function_target,
@@ -43,7 +44,7 @@ from strongroom.operations.lambda_.resolution import (
 )
 from strongroom.operations.lambda_.standing import stored_function
 from strongroom.operations.lambda_.tags import accepted_tags, tag_context
-from strongroom.operations.lambda_.uploads import release_code, sealing
+from strongroom.operations.lambda_.uploads import release_code, requested_zip, sealing
 from strongroom.operations.lambda_.versions import publish
 from strongroom.ports import (
     FUNCTION_ALIASES,
@@ -90,9 +91,16 @@ def _named(call: Call) -> FunctionRef:
 
 def _create_targets(call: Call, unit: ReadUnit) -> Sequence[Target]:
     ref, request = _named(call), call.request
-    context = {**tag_context(request.get("Tags")), **layer_context(request)}
-    create = replace(function_target(call, unit, ref, "lambda:CreateFunction", context), resource_policies=())
-    return (create, pass_role_target(call, unit, request["Role"], ref.arn), *layer_targets(call))
+    tags = tag_context(request.get("Tags"))
+    actions: dict[str, ConditionContext] = {"lambda:CreateFunction": {**tags, **layer_context(request)}}
+    if request.get("Tags"):
+        # AWS: as for a function that is there already.
+        actions["lambda:TagResource"] = tags
+    made = [
+        replace(function_target(call, unit, ref, action, context), resource_policies=())
+        for action, context in actions.items()
+    ]
+    return (*made, pass_role_target(call, unit, request["Role"], ref.arn), *layer_targets(call))
 
 
 def create_function(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, Any]:
@@ -103,10 +111,12 @@ def create_function(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str,
             layers or tags are not as they must be.
         ValidationException: a name over 64 characters, more than 900 seconds or 10,240 MB.
         ResourceConflictException: the name is taken.
+        CodeStorageExceededException: the account's code would be too much.
     """
     call, request = authorized.call, authorized.request
     ref, code = _named(call), _prepared(call)
     tags = _verify_creatable(call, unit, ref)
+    verify_room(call, unit, ref.account_id, ref.region, code.size)
     version = configured(call, _blank(call, ref, code))
     verify_runnable(unit, version)
     function = Function(
@@ -143,7 +153,9 @@ _seal = sealing(lambda request: request["Code"])
 
 
 def _prepare_creation(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], Any] | None:
-    _verify_creatable(authorized.call, unit, _named(authorized.call))
+    call, ref = authorized.call, _named(authorized.call)
+    _verify_creatable(call, unit, ref)
+    verify_room(call, unit, ref.account_id, ref.region, len(requested_zip(call.request["Code"])))
     return _seal(authorized, unit)
 
 

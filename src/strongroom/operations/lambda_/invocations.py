@@ -71,13 +71,22 @@ def _prepare(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], Invocat
     """
     call = authorized.call
     event = _verified_event(call.request)
-    function = present_version(unit, requested(call))
+    ref = requested(call)
+    function = present_version(unit, ref)
     if _is_dry(call.request):
         return None
     runner = call.resources.functions
     if runner is None:
         raise ServiceException(messages.NO_FUNCTIONS)
-    invocation = invocation_of(unit, call.resources, function, event, call.received_at, call.request_id)
+    invocation = invocation_of(
+        unit,
+        call.resources,
+        function,
+        event,
+        call.received_at,
+        call.request_id,
+        invoked_arn=ref.qualified_arn,
+    )
 
     def run() -> InvocationResult:
         try:

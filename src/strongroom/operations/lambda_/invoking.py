@@ -14,6 +14,7 @@ from strongroom.function.records import FunctionVersion
 from strongroom.function.references import parse_layer_ref
 from strongroom.identity.principal import PrincipalType
 from strongroom.identity.records import Role
+from strongroom.names import Arn
 from strongroom.operations.call import Resources
 from strongroom.operations.lambda_ import messages
 from strongroom.operations.lambda_.code import loader
@@ -36,10 +37,13 @@ def invocation_of(
     event: bytes,
     now: dt.datetime,
     request_id: str,
+    *,
+    invoked_arn: Arn | None = None,
 ) -> Invocation:
     """Return one run of `function` with `event`, as its execution role as that is now. Writes nothing.
 
-    The session is called as the function is, as in AWS.
+    `invoked_arn`: what it is told it was invoked as: with an alias or version, if one was named; None: the
+    function's. The session is called as the function is, as in AWS.
 
     Raises:
         InvalidParameterValueException: the role has gone, or no longer trusts Lambda.
@@ -51,7 +55,8 @@ def invocation_of(
     credentials = _credentials(resources, function, role, now)
     stream = f"{now:%Y/%m/%d}/[{function.version}]{request_id.replace('-', '')}"
     return Invocation(
-        function_arn=function.qualified_arn if function.version.isdecimal() else function.function_arn,
+        function_arn=invoked_arn or function.function_arn,
+        version=function.version,
         request_id=request_id,
         runtime=function.runtime,
         handler=function.handler,

@@ -5,7 +5,7 @@ Source: botocore's model of Lambda; Lambda developer guide, "Managing Lambda dep
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -19,8 +19,9 @@ from strongroom.operations.lambda_ import messages
 from strongroom.operations.lambda_.code import SealedCode, delete_code, save_code
 from strongroom.operations.lambda_.description import lambda_time
 from strongroom.operations.lambda_.paging import marker_for, page_size, parse_marker
+from strongroom.operations.lambda_.quota import verify_room
 from strongroom.operations.lambda_.resolution import on_everything
-from strongroom.operations.lambda_.uploads import sealing
+from strongroom.operations.lambda_.uploads import requested_zip, sealing
 from strongroom.ports import (
     FUNCTION_VERSIONS,
     FUNCTIONS,
@@ -69,10 +70,12 @@ def publish_layer_version(authorized: AuthorizedCall, unit: WriteUnit) -> Mappin
 
     Raises:
         InvalidParameterValueException: the content is not a zip file as it must be.
+        CodeStorageExceededException: the account's code would be too much.
     """
     call, request = authorized.call, authorized.request
     ref = _ref(call, request["LayerName"])
     code: SealedCode = call.prepared
+    verify_room(call, unit, ref.account_id, ref.region, code.size)
     layer = unit.find(LAYERS, account_region(ref.account_id, ref.region), ref.name) or Layer(
         account_id=ref.account_id, region=ref.region, name=ref.name, arn=ref.arn
     )
@@ -227,6 +230,15 @@ def _described(version: LayerVersion) -> dict[str, Any]:
 
 
 _seal = sealing(lambda request: request["Content"])
+
+
+def _prepare(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], Any] | None:
+    call = authorized.call
+    ref = _ref(call, call.request["LayerName"])
+    verify_room(call, unit, ref.account_id, ref.region, len(requested_zip(call.request["Content"])))
+    return _seal(authorized, unit)
+
+
 _NO_LOCATION: Final = "Content has no Location: code that was given is not given out again."
 _OWN_ACCOUNT: Final = "Layers are for functions of their own account and region."
 
@@ -236,7 +248,7 @@ PUBLISH_LAYER_VERSION = Operation(
     unit=Unit.WRITE,
     targets=_publish_targets,
     handle=publish_layer_version,
-    prepare=_seal,
+    prepare=_prepare,
     large=True,
     read_only=False,
     deviations=("Content comes as ZipFile only.", _NO_LOCATION, _OWN_ACCOUNT),

@@ -28,6 +28,7 @@ NOT_JSON: Final = "Could not parse request body into json: Could not parse paylo
 RESERVED_TAG: Final = "Tag keys that begin with aws: are reserved for system use."
 TOO_MANY_TAGS: Final = "Cannot exceed quota of 50 tags per function."
 RATE_EXCEEDED: Final = "Rate Exceeded."
+CODE_STORAGE: Final = "Code storage limit exceeded."
 MARKER: Final = "The Marker was not given out by this operation."
 # Ours.
 ZIP_ONLY: Final = "Code comes as a zip file in the call (ZipFile); there are no buckets and no images here."

@@ -28,6 +28,7 @@ from strongroom.operations.lambda_.configuration import (
 )
 from strongroom.operations.lambda_.description import described_configuration
 from strongroom.operations.lambda_.functions import ENVIRONMENT_TEXT, NOT_SUPPORTED, READY_AT_ONCE, ZIP_RULES
+from strongroom.operations.lambda_.quota import verify_room
 from strongroom.operations.lambda_.resolution import (
     function_ref,
     function_target,
@@ -35,7 +36,7 @@ from strongroom.operations.lambda_.resolution import (
     present_version,
     unqualified,
 )
-from strongroom.operations.lambda_.uploads import release_code, sealing
+from strongroom.operations.lambda_.uploads import is_shared, release_code, requested_zip, sealing
 from strongroom.operations.lambda_.versions import publish
 from strongroom.ports import FUNCTION_VERSIONS, ReadUnit, WriteUnit
 
@@ -63,6 +64,7 @@ def update_function_code(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping
         ResourceNotFoundException: there is no such function.
         PreconditionFailedException: it has another revision than the request names.
         InvalidParameterValueException: the code is no good, or too large together with the layers.
+        CodeStorageExceededException: the account's code would be too much.
     """
     call, request = authorized.call, authorized.request
     ref = _named(call)
@@ -73,6 +75,7 @@ def update_function_code(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping
     code: SealedCode = call.prepared
     after = _with_code(call, before, code)
     verify_fits_with_layers(unit, after, before.layers)
+    _verify_room(call, unit, before, code.size)
     if request.get("DryRun"):
         return described_configuration(unit, call.resources, after)
     save_code(unit, code)
@@ -81,6 +84,11 @@ def update_function_code(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping
     if request.get("Publish"):
         after = publish(call, unit, function, after)
     return described_configuration(unit, call.resources, after)
+
+
+def _verify_room(call: Call, unit: ReadUnit, before: FunctionVersion, size: int) -> None:
+    freed = 0 if is_shared(unit, before) else before.code_size
+    verify_room(call, unit, before.account_id, before.region, size - freed)
 
 
 def _with_code(call: Call, before: FunctionVersion, code: SealedCode) -> FunctionVersion:
@@ -102,7 +110,9 @@ _seal = sealing(lambda request: request)
 def _prepare_code(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], Any] | None:
     ref = _named(authorized.call)
     present_function(authorized.target, ref)
-    verify_revision(authorized.request, present_version(unit, ref).revision_id)
+    before = present_version(unit, ref)
+    verify_revision(authorized.request, before.revision_id)
+    _verify_room(authorized.call, unit, before, len(requested_zip(authorized.request)))
     return _seal(authorized, unit)
 
 

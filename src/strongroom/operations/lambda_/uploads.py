@@ -13,7 +13,7 @@ from strongroom.operations.lambda_ import messages
 from strongroom.operations.lambda_.code import SealedCode, delete_code, seal_code
 from strongroom.ports import FUNCTION_VERSIONS, ReadUnit, WriteUnit
 
-__all__ = ["release_code", "requested_zip", "sealing"]
+__all__ = ["is_shared", "release_code", "requested_zip", "sealing"]
 
 _ELSEWHERE = ("S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode", "ImageUri", "SourceKMSKeyArn")
 
@@ -51,6 +51,12 @@ def sealing(code_of: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Prepar
 def _sealed(call: Call, zip_file: bytes) -> SealedCode:
     size = unzipped_size(zip_file)
     return seal_code(call.resources.root_key, call.resources.entropy, zip_file, size)
+
+
+def is_shared(unit: ReadUnit, function: FunctionVersion) -> bool:
+    """Say whether another version of the function has the same stored code."""
+    versions = unit.scan(FUNCTION_VERSIONS, function.function_arn)
+    return any(each.code_id == function.code_id and each.version != function.version for each in versions)
 
 
 def release_code(unit: WriteUnit, function: FunctionVersion) -> None:

@@ -479,6 +479,28 @@ def test_policies_see_tags_in_requests(room: FunctionRoom) -> None:
     )
 
 
+def test_whoever_gives_a_new_function_tags_must_be_allowed_to_tag_it(room: FunctionRoom) -> None:
+    room.execution_role("rotate-role")
+    carol = room.user("carol", allow("lambda:CreateFunction"), allow("iam:PassRole"))
+    told = room.refused(AccessDeniedException, CREATE_FUNCTION, request(Tags={"team": "db"}), principal=carol)
+    assert told == (
+        f"User: {carol.arn} is not authorized to perform: lambda:TagResource on resource: {ARN} "
+        "because no identity-based policy allows the lambda:TagResource action"
+    )
+    assert room.unit.scan(STORED_CODE, "") == []
+    room.run(CREATE_FUNCTION, request(Tags={}), principal=carol)
+    of_team = {"StringEquals": {"aws:RequestTag/team": "db"}}
+    dave = room.user(
+        "dave",
+        allow("lambda:CreateFunction"),
+        allow("iam:PassRole"),
+        allow("lambda:TagResource", Condition=of_team),
+    )
+    two = request(FunctionName="two", Tags={"team": "web"})
+    room.refused(AccessDeniedException, CREATE_FUNCTION, two, principal=dave)
+    room.run(CREATE_FUNCTION, {**two, "Tags": {"team": "db"}}, principal=dave)
+
+
 def test_a_refused_creation_does_its_slow_work_last(
     room: FunctionRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:

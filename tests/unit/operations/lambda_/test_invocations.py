@@ -84,7 +84,11 @@ def test_versions_and_aliases_run_as_they_were_published(room: FunctionRoom) -> 
         ({"Qualifier": "live"}, "1", 3),
     ):
         assert room.run(INVOKE_FUNCTION, {**NAMED, **named})["ExecutedVersion"] == version
-        assert room.runner.seen[-1].timeout_seconds == seconds
+        run = room.runner.seen[-1]
+        assert (run.timeout_seconds, run.version) == (seconds, version)
+        # It is told as what it was invoked, and which version that is.
+        assert run.function_arn == ":".join((ARN, *named.values()))
+        assert run.environment["AWS_LAMBDA_FUNCTION_VERSION"] == version
 
 
 @pytest.mark.parametrize(
