@@ -80,7 +80,8 @@ class AccountRotator:
     # Setting
 
     def _set_own(self, material: RotationMaterial, pending: SecretDocument, deadline: Deadline) -> None:
-        if self._logs_in(pending, PENDING, deadline):
+        # What nobody has set is tried last: being refused costs a login, and counts against the user.
+        if not material.untried and self._logs_in(pending, PENDING, deadline):
             return
         for document, name in self._own_candidates(material):
             try:
@@ -89,6 +90,8 @@ class AccountRotator:
                     return
             except _LoginRefused:
                 continue
+        if material.untried and self._logs_in(pending, PENDING, deadline):
+            return
         raise RotationFault(FaultKind.LOGIN, _none_logs_in(material))
 
     def _own_candidates(self, material: RotationMaterial) -> Iterator[tuple[SecretDocument, str]]:
@@ -108,7 +111,7 @@ class AccountRotator:
         # credential proves that the secret speaks for the user it names.
         with self._open(material.current, CURRENT, deadline) as session:
             session.probe()
-        set_password = not self._logs_in(pending, PENDING, deadline)
+        set_password = material.untried or not self._logs_in(pending, PENDING, deadline)
         with self._open(self._admin(material), _admin_name(material), deadline) as session:
             # Also when the password is set already: the attempt before may have ended in between.
             session.clone(material.current, pending, set_password=set_password)

@@ -31,6 +31,8 @@ class RotationMaterial:
     """PASSWORD_LENGTH, EXCLUDE_CHARACTERS, … as the official templates' environment has them."""
     attempt_seconds: float = 30.0
     """How long one step may take in all."""
+    untried: bool = False
+    """In setSecret: the pending value was made a moment ago, and nobody has given it to the target yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from strongroom.server.drivers import are_functions, open_functions, open_rotato
 from strongroom.server.log import open_log
 from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
 from strongroom.server.pipeline import Pipeline
+from strongroom.server.rotation_memory import RunMemory
 from strongroom.server.rotation_metrics import rotation_families
 from strongroom.server.rotation_pace import AT_ONCE, COUNTED, pause_after
 from strongroom.server.rotation_steps import RotationSteps, event_text
@@ -187,13 +188,13 @@ class Rotations:
 
     def _rotate(self, arn: Arn) -> None:
         try:
-            task = self._write(take, arn, self._owner)
+            task, memory = self._write(take, arn, self._owner), RunMemory()
             while task is not None:
                 if self._stopping.is_set():
                     return
                 with self._gate:
                     self._running[arn] = time.monotonic()
-                task = self._one(task)
+                task = self._one(task, memory)
         except Exception as error:
             if self._stopping.is_set():
                 return
@@ -206,10 +207,10 @@ class Rotations:
             with self._gate:
                 self._running.pop(arn, None)
 
-    def _one(self, task: Task) -> Task | None:
+    def _one(self, task: Task, memory: RunMemory) -> Task | None:
         """Do a step and record how it went; return the next."""
         try:
-            self._steps.do(task)
+            self._steps.do(task, memory)
         except RotationFault as fault:
             # A step that is cut off by the end of the server has not failed: it is done again.
             if not self._stopping.is_set():

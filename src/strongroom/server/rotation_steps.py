@@ -38,6 +38,7 @@ from strongroom.secret.rotation import ADMIN, NOT_APPROVED, use_refused
 from strongroom.secret.runs import Step
 from strongroom.secret.staging import Labels, abandoned_labels
 from strongroom.secret.value import SecretValue
+from strongroom.server.rotation_memory import RunMemory
 from strongroom.server.service_calls import CallRefused, NoRole
 from strongroom.server.world import Uuids
 
@@ -72,8 +73,8 @@ class RotationSteps:
         self._clock = clock
         self._uuids = Uuids()
 
-    def do(self, task: Task) -> None:
-        """The step is done.
+    def do(self, task: Task, memory: RunMemory | None = None) -> None:
+        """The step is done. `memory` is what the steps before it left, on the same lease.
 
         Raises:
             RotationFault: it cannot be done now.
@@ -82,7 +83,7 @@ class RotationSteps:
         if isinstance(way, ByFunction):
             self._invoke(task, way.arn)
         else:
-            self._rotate(task, way)
+            self._rotate(task, way, RunMemory() if memory is None else memory)
 
     def function_arn(self, task: Task) -> str | None:
         """Return the function that rotates the task's secret; None: a rotator does."""
@@ -145,7 +146,7 @@ class RotationSteps:
 
     # By a rotator
 
-    def _rotate(self, task: Task, way: ByRotator | None) -> None:
+    def _rotate(self, task: Task, way: ByRotator | None, memory: RunMemory) -> None:
         described = self._call(task, "DescribeSecret", SecretId=task.secret_arn)
         labels = _labels(described)
         settings = settings_of({each["Key"]: each["Value"] for each in described.get("Tags", ())})
@@ -153,8 +154,8 @@ class RotationSteps:
         if not promoted and labels.get(AWSPENDING) != task.version_id:
             # Seen by the machine, too, before each step; but a call may have come in between.
             raise RotationFault(FaultKind.SERVICE, "the version being made is no longer under AWSPENDING")
-        current = self._document(task, AWSPREVIOUS if promoted else AWSCURRENT)
-        pending = self._document(task, None)
+        current = self._labelled(task, AWSPREVIOUS if promoted else AWSCURRENT, labels, memory)
+        pending = self._pending(task, memory)
         if promoted and current is None:
             current = pending
         if current is None:
@@ -164,20 +165,25 @@ class RotationSteps:
             raise RotationFault(
                 FaultKind.SECRET, "there is no rotator for the engine in the secret JSON, and no function"
             )
+        # Only who changes the credential may need one besides the current one.
+        changes = task.step is Step.SET and not promoted
         material = RotationMaterial(
             secret_arn=task.secret_arn,
             version_id=task.version_id,
             current=current,
             strategy=way.strategy,
             pending=pending,
-            # Only who changes the credential may need one besides the current one.
-            previous=self._document(task, AWSPREVIOUS) if task.step is Step.SET and not promoted else None,
-            abandoned=self._abandoned(task, labels) if task.step is Step.SET and not promoted else (),
+            previous=self._labelled(task, AWSPREVIOUS, labels, memory) if changes else None,
+            abandoned=self._abandoned(task, labels, memory) if changes else (),
             admin=self._admin(task, current),
             settings=settings,
             attempt_seconds=ATTEMPT_SECONDS,
+            untried=changes and memory.made == task.version_id,
         )
+        memory.made = None
         self._step(task, way, material, labels)
+        if task.step is Step.CREATE and pending is None:
+            memory.made = task.version_id
 
     def _step(self, task: Task, way: ByRotator, material: RotationMaterial, labels: Labels) -> None:
         rotator = way.rotator
@@ -232,14 +238,38 @@ class RotationSteps:
         except RotationFault as fault:
             raise RotationFault(fault.kind, f"the superuser secret {named}: {fault.message}") from fault
 
-    def _abandoned(self, task: Task, labels: Labels) -> list[SecretDocument]:
+    def _abandoned(self, task: Task, labels: Labels, memory: RunMemory) -> list[SecretDocument]:
         """Return the values of versions that rotations before this one may have left the target with."""
         others = [label for label in abandoned_labels(labels) if labels[label] != task.version_id]
-        found = [self._document(task, label) for label in others]
+        found = [self._labelled(task, label, labels, memory) for label in others]
         return [document for document in found if document is not None]
 
-    def _document(self, task: Task, label: StagingLabel | None) -> SecretDocument | None:
-        """Return the value under a label, or of the version being made; None when there is none."""
+    def _labelled(
+        self, task: Task, label: StagingLabel, labels: Labels, memory: RunMemory
+    ) -> SecretDocument | None:
+        """Return the value under a label, read now unless it is known; None when there is none."""
+        version_id = labels.get(label)
+        if version_id is None:
+            return None
+        known = memory.documents.get(version_id)
+        return self._document(task, label, memory) if known is None else known
+
+    def _pending(self, task: Task, memory: RunMemory) -> SecretDocument | None:
+        """Return the value of the version being made; None when there is none yet."""
+        if task.step is Step.CREATE and not self._has_value(task):
+            return None
+        known = memory.documents.get(task.version_id) if task.step is Step.FINISH else None
+        return self._document(task, None, memory) if known is None else known
+
+    def _has_value(self, task: Task) -> bool:
+        def look(unit: ReadUnit) -> bool:
+            return unit.version(task.secret_arn, task.version_id) is not None
+
+        return self._resources.store.read(look)
+
+    def _document(self, task: Task, label: StagingLabel | None, memory: RunMemory) -> SecretDocument | None:
+        """Return the value under a label, or of the version being made, as read now; None when there is
+        none."""
         which = {"VersionId": task.version_id} if label is None else {"VersionStage": label}
         try:
             answer = self._calls.call(
@@ -254,9 +284,13 @@ class RotationSteps:
             raise _refused("GetSecretValue", refusal) from refusal
         except NoRole as missing:
             raise _no_role() from missing
-        if label is not None and label != AWSCURRENT:
-            return _or_none(lambda: parse_document(_value(answer)))
-        return parse_document(_value(answer))
+        value = _value(answer)
+        optional = label is not None and label != AWSCURRENT
+        document = _or_none(lambda: parse_document(value)) if optional else parse_document(value)
+        if document is not None:
+            # By the version that was read: the label may have moved since DescribeSecret.
+            memory.documents[VersionId(answer["VersionId"])] = document
+        return document
 
     def _call(self, task: Task, operation: str, **request: Any) -> dict[str, Any]:
         try:

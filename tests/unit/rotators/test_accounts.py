@@ -116,6 +116,28 @@ def test_one_user_tries_the_pending_password_and_changes_it_by_the_current_one(t
     assert target.done == ["app"]
 
 
+def test_what_nobody_has_set_is_not_tried_first(target: Target) -> None:
+    made = replace(proposed(target, material(SINGLE)), untried=True)
+    AccountRotator(target).set(made)
+    assert target.done == ["app", "changes its own"]
+
+
+def test_what_is_there_though_nobody_has_set_it_is_found_at_last(target: Target) -> None:
+    made = replace(proposed(target, material(SINGLE, password="never set")), untried=True)
+    assert made.pending is not None
+    target.users["app"] = made.pending.text("password")
+    AccountRotator(target).set(made)
+    assert target.done == ["app", "app"], "the current one, and then the pending one"
+
+
+def test_a_new_users_password_is_set_without_trying_it(target: Target) -> None:
+    made = replace(proposed(target, material(ALTERNATING)), untried=True)
+    AccountRotator(target).set(made)
+    assert target.done == ["app", "admin", "clones app as app_clone"]
+    assert made.pending is not None
+    assert target.users["app_clone"] == made.pending.text("password")
+
+
 def test_one_user_falls_back_to_the_previous_password(target: Target) -> None:
     lost = material(SINGLE, password="never set")
     made = replace(proposed(target, lost), previous=material(SINGLE).current)
