@@ -199,7 +199,9 @@ def test_check_tells_of_a_label_that_was_left(secrets: Any, check: Command, name
 def test_a_secret_that_is_not_there_is_refused(command: Command, check: Command) -> None:
     for shown in (command("status", "absent", "--region", REGION), check("absent")):
         assert shown.returncode == 3
-        assert shown.stderr == f"strongroom: There is no secret absent in {REGION}.\n"
+        assert shown.stderr == (
+            f"strongroom: There is no secret absent in {REGION}. --region looks in another one.\n"
+        )
 
 
 def _records(server: Server, event_name: str) -> list[dict[str, Any]]:

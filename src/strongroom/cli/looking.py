@@ -54,7 +54,8 @@ def found_secret(unit: ReadUnit, secret_id: str, account_id: str | None, region:
         named = [unit.secret_named(each, ref.region or region, ref.name or "") for each in accounts]
     found = [each for each in named if each is not None]
     if not found:
-        raise RoomError(f"There is no secret {secret_id} in {ref.region or region}.")
+        elsewhere = "" if ref.region else " --region looks in another one."
+        raise RoomError(f"There is no secret {secret_id} in {ref.region or region}.{elsewhere}")
     if len(found) > 1:
         having = ", ".join(each.account_id for each in found)
         raise RoomError(f"Several accounts have a secret {secret_id}: {having}. Say which: --account.")

@@ -15,6 +15,7 @@ from strongroom.cli.exits import Exit
 from strongroom.cli.looking import found_secret
 from strongroom.cli.operator import operator_event
 from strongroom.cli.rotation_report import Checked, print_checked
+from strongroom.cli.rotations import left_pending
 from strongroom.errors import ServiceError
 from strongroom.identity.principal import Principal, PrincipalType
 from strongroom.names import (
@@ -194,17 +195,13 @@ def _state_findings(unit: ReadUnit, secret: Secret) -> list[CheckFinding]:
         findings.append(CheckFinding("secret", FaultKind.SECRET, "it is marked for deletion"))
     if secret.replica_of is not None or secret.cross_account_primary is not None:
         findings.append(CheckFinding("secret", FaultKind.SECRET, "it is a replica; its primary is rotated"))
-    duty, pending = duty_of(unit, secret.arn), pending_version(secret)
+    duty, left = duty_of(unit, secret.arn), left_pending(secret)
     if duty is not None and duty.run is not None:
         findings.append(
             CheckFinding("labels", None, "a rotation is under way: see 'strongroom rotation status'")
         )
-    elif pending is not None:
-        message = (
-            f"AWSPENDING was left on version {pending}; RotateSecret is refused until it is taken off with "
-            "UpdateSecretVersionStage, or a new value is written"
-        )
-        findings.append(CheckFinding("labels", FaultKind.SERVICE, message))
+    elif left is not None:
+        findings.append(CheckFinding("labels", FaultKind.SERVICE, left))
     return findings
 
 

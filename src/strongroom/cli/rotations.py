@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias
 
 import orjson
 import typer
@@ -22,17 +22,22 @@ from strongroom.operations.secretsmanager.rotation_view import (
     rotating,
 )
 from strongroom.ports import ReadUnit
+from strongroom.secret.lifecycle import is_marked
 from strongroom.secret.records import Secret
-from strongroom.secret.rotation import turns
-from strongroom.secret.runs import Outcome, RotationRecord
+from strongroom.secret.rotation import pending_version, turns
+from strongroom.secret.runs import Outcome, RotationDuty, RotationRecord, RotationRun
 
-__all__ = ["moment", "next_turns", "print_calendar", "print_history", "print_status"]
+__all__ = ["left_pending", "moment", "next_turns", "print_calendar", "print_history", "print_status"]
 
-T = TypeVar("T")
+_Shown: TypeAlias = tuple[Rotating, RotationRecord | None]
 
 FORESEEN: Final = dt.timedelta(days=2000)
 _WORDS: Final = {
+    RotationState.NEVER: "RotateSecret was never called",
     RotationState.OFF: "rotation is off",
+    RotationState.MARKED: "is marked for deletion, and not rotated",
+    RotationState.REPLICA: "is a replica: its primary is rotated",
+    RotationState.UNSCHEDULED: "has no schedule, and is rotated when RotateSecret is called",
     RotationState.WAITING: "waits for its turn",
     RotationState.DUE: "is due and begins in a moment",
     RotationState.RUNNING: "is rotated now",
@@ -52,21 +57,26 @@ def print_status(
     """
     now = dt.datetime.now(dt.UTC)
 
-    def find(unit: ReadUnit) -> list[Rotating]:
+    def find(unit: ReadUnit) -> list[_Shown]:
         if secret_id is None:
-            return list(every_rotating(unit, now))
-        return [rotating(unit, found_secret(unit, secret_id, account_id, region), now)]
+            return [_shown(unit, each) for each in every_rotating(unit, now)]
+        secret = found_secret(unit, secret_id, account_id, region)
+        return [_shown(unit, rotating(unit, secret, now))]
 
     found = read_room(data_dir, find)
+    failed = sum(failure is not None for _, failure in found)
+    overdue = sum(each.overdue for each, _ in found)
     if as_json:
-        typer.echo(orjson.dumps({"rotations": [_fields(each) for each in found]}).decode())
+        fields = [_fields(each, failure) for each, failure in found]
+        typer.echo(orjson.dumps({"rotations": fields}).decode())
     else:
-        for each in found:
-            typer.echo("\n".join(_lines(each)))
+        for each, failure in found:
+            typer.echo("\n".join(_lines(each, failure)))
         if not found:
             typer.echo("No secret rotates.")
-    troubled = any(each.overdue or _failure(each) is not None for each in found)
-    return Exit.FAILED if troubled else Exit.DONE
+        elif secret_id is None:
+            typer.echo(f"{len(found)} secrets rotate: {failed} failed last, {overdue} are overdue.")
+    return Exit.FAILED if failed or overdue else Exit.DONE
 
 
 def print_history(
@@ -126,7 +136,9 @@ def print_calendar(data_dir: Path, *, days: int, as_json: bool) -> Exit:
 
 
 def next_turns(secret: Secret, number: int) -> list[dt.datetime]:
-    """Return when the secret is rotated next."""
+    """Return when the secret is rotated next by itself."""
+    if secret.replica_of is not None or secret.cross_account_primary is not None or is_marked(secret):
+        return []
     until = dt.datetime.now(dt.UTC) + FORESEEN
     return [at for at, _ in islice(turns(secret, until), number)]
 
@@ -135,25 +147,57 @@ def moment(at: dt.datetime) -> str:
     return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _lines(each: Rotating) -> Iterable[str]:
+def left_pending(secret: Secret) -> str | None:
+    """Return what to do about an AWSPENDING that no rotation under way has put there."""
+    pending = pending_version(secret)
+    if pending is None:
+        return None
+    return (
+        f"AWSPENDING was left on version {pending}; RotateSecret is refused until it is taken off with "
+        "UpdateSecretVersionStage, or a new value is written"
+    )
+
+
+def _shown(unit: ReadUnit, each: Rotating) -> _Shown:
+    """Return it with its last attempt, if that has failed."""
+    last = history(unit, each.secret)[-1:]
+    return each, last[0] if last and last[0].outcome is Outcome.FAILED else None
+
+
+def _lines(each: Rotating, failure: RotationRecord | None) -> Iterable[str]:
     secret, duty = each.secret, each.duty
     rotation = secret.rotation
     yield f"{secret.name} ({secret.arn})"
     yield f"  {_WORDS[each.state]}{_way(secret)}"
-    run = None if duty is None else duty.run
-    if run is not None:
-        what = "a test of the configuration" if run.test_only else f"version {run.version_id}"
-        step = "every step is done" if run.step is None else f"next is {run.step}"
-        yield f"  {what}, begun {moment(run.started_at)}: attempt {run.attempts}, {step}"
-    failure = _failure(each)
+    if duty is not None and duty.run is not None:
+        yield f"  {_run_line(each.state, duty, duty.run)}"
     if failure is not None:
-        yield f"  failed {moment(failure.at)} in {failure.step}: {failure.message}"
-    if duty is not None and each.state in (RotationState.RETRYING, RotationState.WAITING):
+        yield f"  {_what(failure)} failed {moment(failure.ended_at)} in {failure.step}: {failure.message}"
+    left = left_pending(secret) if duty is None or duty.run is None else None
+    if left is not None and each.state not in (RotationState.MARKED, RotationState.REPLICA):
+        yield f"  {left}"
+    if duty is not None and each.state is RotationState.WAITING:
         yield f"  next: {moment(duty.due_at)}"
     if rotation is not None and rotation.last_rotated_at is not None:
         yield f"  last rotated: {moment(rotation.last_rotated_at)}"
     if each.overdue and rotation is not None and rotation.next_rotation_at is not None:
         yield f"  OVERDUE since {moment(rotation.next_rotation_at)}"
+
+
+def _run_line(state: RotationState, duty: RotationDuty, run: RotationRun) -> str:
+    what = "a test of the configuration" if run.test_only else f"version {run.version_id}"
+    match state:
+        case RotationState.RUNNING:
+            now = f"attempt {run.attempts} is at {run.step or 'its end'}"
+        case RotationState.RETRYING:
+            now = f"attempt {run.attempts} is made {moment(duty.due_at)}"
+        case _:
+            now = f"attempt {run.attempts} goes on in a moment"
+    return f"{what}, begun {moment(run.started_at)}: {now}"
+
+
+def _what(record: RotationRecord) -> str:
+    return "a test of the configuration" if record.test_only else f"attempt {record.attempts}"
 
 
 def _way(secret: Secret) -> str:
@@ -165,13 +209,9 @@ def _way(secret: Secret) -> str:
     return f", by the rotator for {rotation.engine}" if rotation.engine else ""
 
 
-def _failure(each: Rotating) -> Any:
-    return None if each.duty is None or each.duty.run is None else each.duty.run.failure
-
-
-def _fields(each: Rotating) -> dict[str, Any]:
+def _fields(each: Rotating, failure: RotationRecord | None) -> dict[str, Any]:
     secret, duty = each.secret, each.duty
-    rotation, run, failure = secret.rotation, None if duty is None else duty.run, _failure(each)
+    rotation, run = secret.rotation, None if duty is None else duty.run
     return {
         "arn": secret.arn,
         "name": secret.name,
@@ -185,6 +225,7 @@ def _fields(each: Rotating) -> dict[str, Any]:
         if rotation is None or rotation.last_rotated_at is None
         else moment(rotation.last_rotated_at),
         "next": None if duty is None else moment(duty.due_at),
+        "left_pending": None if run is not None else pending_version(secret),
         "run": None
         if run is None
         else {
@@ -197,7 +238,9 @@ def _fields(each: Rotating) -> dict[str, Any]:
         "failure": None
         if failure is None
         else {
-            "at": moment(failure.at),
+            "at": moment(failure.ended_at),
+            "attempt": failure.attempts,
+            "test_only": failure.test_only,
             "step": failure.step,
             "kind": failure.kind,
             "message": failure.message,

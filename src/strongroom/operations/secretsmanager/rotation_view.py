@@ -13,6 +13,7 @@ from strongroom.operations.secretsmanager.rotation_records import duty_of
 from strongroom.ports import ROTATION_DUTIES, ROTATION_HISTORY, ReadUnit
 from strongroom.secret.lifecycle import is_marked
 from strongroom.secret.records import Secret
+from strongroom.secret.rotation import turn_of
 from strongroom.secret.runs import RotationDuty, RotationRecord
 
 __all__ = ["Counts", "Rotating", "RotationState", "counts", "every_rotating", "history", "rotating"]
@@ -23,7 +24,15 @@ _PAGE: Final = 500
 class RotationState(StrEnum):
     """Where a secret's rotation stands."""
 
+    NEVER = "never"
+    """RotateSecret was never called."""
     OFF = "off"
+    MARKED = "marked"
+    """For deletion."""
+    REPLICA = "replica"
+    """Its primary is rotated."""
+    UNSCHEDULED = "unscheduled"
+    """On, and rotated when RotateSecret is called."""
     WAITING = "waiting"
     """For its next turn."""
     DUE = "due"
@@ -107,14 +116,27 @@ def history(unit: ReadUnit, secret: Secret) -> list[RotationRecord]:
 
 
 def _state(secret: Secret, duty: RotationDuty | None, now: dt.datetime) -> RotationState:
-    if duty is None or is_marked(secret):
-        return RotationState.OFF
+    if is_marked(secret):
+        return RotationState.MARKED
+    if duty is None:
+        return _resting(secret)
     if duty.run is not None:
         if duty.owner and duty.due_at > now:
             return RotationState.RUNNING
         if duty.run.failure is not None and duty.due_at > now:
             return RotationState.RETRYING
     return RotationState.DUE if duty.due_at <= now else RotationState.WAITING
+
+
+def _resting(secret: Secret) -> RotationState:
+    """Return where a secret stands that nothing is due for."""
+    if secret.replica_of is not None or secret.cross_account_primary is not None:
+        return RotationState.REPLICA
+    if secret.rotation is None:
+        return RotationState.NEVER
+    if not secret.rotation.enabled:
+        return RotationState.OFF
+    return RotationState.UNSCHEDULED if turn_of(secret) is None else RotationState.WAITING
 
 
 def _credential_at(unit: ReadUnit, secret: Secret) -> dt.datetime | None:
