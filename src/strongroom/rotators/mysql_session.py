@@ -100,7 +100,8 @@ def _connect(document: SecretDocument, tls: Tls, deadline: Deadline) -> tuple[An
         host=document.text("host"),
         port=document.port(PORT),
         user=document.text("username"),
-        password=document.text("password"),
+        # As bytes: the driver would take a text for latin-1.
+        password=document.text("password").encode(),
         database=document.text("dbname", "") or None,
         charset="utf8mb4",
         autocommit=True,

@@ -25,7 +25,7 @@ from strongroom.rotators.network_faults import NO_TLS, network_fault
 from strongroom.rotators.tls import Tls, authorities, connect_as_offered, connect_by_tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
-from strongroom.secret.material import CheckFinding, PasswordPolicy
+from strongroom.secret.material import CheckFinding, PasswordPolicy, RotationMaterial
 
 __all__ = ["redis"]
 
@@ -37,11 +37,21 @@ LACKS = "it logs in but may not run {}: ACL SETUSER … +{}"
 
 
 def redis() -> Rotator:
-    return AccountRotator(_Redis())
+    return _RedisRotator(_Redis())
+
+
+class _RedisRotator(AccountRotator):
+    def test(self, material: RotationMaterial) -> None:
+        """The pending credential logs in, and is as durable as the target can make it: an attempt that was
+        cut off between changing and saving is told by its password being in force."""
+        AccountRotator(_Redis(saving=True)).test(material)
 
 
 @dataclass(frozen=True, slots=True)
 class _Redis:
+    saving: bool = False
+    """Whether whoever has logged in saves the users. SECURITY: not for a dry run, which changes nothing."""
+
     engines = frozenset({"redis", "valkey", "elasticache"})
     strategies = frozenset(Strategy)
     names = UserNames(limit=128)
@@ -56,25 +66,28 @@ class _Redis:
         )
         try:
             with deadline.ending(partial(_cut, connection)) as late:
-                yield _Session(connection, tls, deadline, late)
+                yield _Session(connection, tls, deadline, late, saving=self.saving)
         finally:
             connection.disconnect()
 
 
 class _Session:
-    def __init__(self, connection: Any, tls: Tls, deadline: Deadline, late: Callable[[], bool]) -> None:
+    def __init__(
+        self, connection: Any, tls: Tls, deadline: Deadline, late: Callable[[], bool], *, saving: bool
+    ) -> None:
         self._connection = connection
         self._deadline = deadline
         self._late = late
+        self._saving = saving
         self.tls = tls
 
     def probe(self) -> None:
         # A user without the right to PING has logged in all the same.
         with contextlib.suppress(_Refused):
             self._run("PING")
-        # A rotation cut off between changing and saving is told by its password being in force: save it now.
-        with contextlib.suppress(RotationFault):
-            self._save()
+        if self._saving:
+            with contextlib.suppress(RotationFault):
+                self._save()
 
     def change_own(self, pending: SecretDocument, acting: SecretDocument) -> None:
         # One command: at no instant is there a user without password, or with neither of the two.

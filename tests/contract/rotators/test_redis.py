@@ -11,7 +11,7 @@ import pytest
 
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
 from support.redis_server import RedisServer, running_redis
-from support.redis_target import RIGHTS, RedisTarget
+from support.redis_target import MAY_CHANGE, RIGHTS, RedisTarget
 from support.relays import dripping
 from support.rotator_contract import (
     RotatorContract,
@@ -70,7 +70,7 @@ def test_users_outlive_a_restart(target: RedisTarget) -> None:
         assert hashed in (target.server.directory / "users.acl").read_text()
 
 
-def test_what_was_set_and_not_saved_is_saved_by_the_next_attempt(target: RedisTarget) -> None:
+def test_what_was_set_and_not_saved_is_saved_before_it_is_promoted(target: RedisTarget) -> None:
     """As after a crash between the two commands."""
     made = propose(target, target.material(Strategy.SINGLE_USER))
     assert made.pending is not None
@@ -79,6 +79,7 @@ def test_what_was_set_and_not_saved_is_saved_by_the_next_attempt(target: RedisTa
     users = target.server.directory / "users.acl"
     assert hashed not in users.read_text()
     target.rotator.set(made)
+    target.rotator.test(made)
     assert hashed in users.read_text()
 
 
@@ -140,6 +141,18 @@ def test_a_target_that_never_comes_to_an_end_ends_with_the_steps_time(target: Re
         "the target did not answer within 0.5 seconds",
     )
     assert target.logs_in(made.current)
+
+
+@pytest.mark.parametrize("strategy", [*Strategy], ids=[each.value for each in Strategy])
+def test_a_dry_run_saves_nothing_that_an_operator_has_not_saved(
+    target: RedisTarget, strategy: Strategy
+) -> None:
+    material = target.material(strategy, *RIGHTS, *MAY_CHANGE)
+    users = target.server.directory / "users.acl"
+    before = users.read_text()
+    assert material.current["username"] not in before
+    assert faults(target.rotator.check(material)) == []
+    assert users.read_text() == before
 
 
 def test_without_an_acl_file_users_live_as_long_as_the_server(tmp_path: object) -> None:
