@@ -124,19 +124,11 @@ class Application:
     def _recovered(self, refused: str) -> tuple[str, dict[str, Any]]:
         """Fetch the secret again and have its query answered.
 
-        With two users one retry does, as what is current is never refused. With one the target has the new
-        password some milliseconds before AWSCURRENT moves: then it is retried until that is over.
+        One retry does: with two users what is current is never refused; with one, the read waits for
+        AWSCURRENT to move. Unless the next rotation has come in between: that is another refusal.
         """
         held, value = self.database.current()
-        if self.database.strategy is Strategy.SINGLE_USER:
-
-            def answered() -> bool:
-                nonlocal held, value
-                held, value = self.database.current()
-                return self._query(value)
-
-            until(answered)
-        elif held == refused or (not self._query(value) and self.database.current()[0] == held):
+        if held == refused or (not self._query(value) and self.database.current()[0] == held):
             self.failures.append(f"{held} is current and was refused")
         return held, value
 

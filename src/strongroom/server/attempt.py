@@ -34,6 +34,8 @@ class Attempt:
     region: str = ""
     call: Call | None = None
     targets: Sequence[Target] = ()
+    waited: bool = False
+    """It was put off for as long as calls are."""
     prepared: Any = None
     """What the operation's slow work came to."""
     explained_to: frozenset[str] = frozenset()

@@ -34,6 +34,7 @@ from strongroom.operations.call import (
     Call,
     Errand,
     Identification,
+    NotSettled,
     Repeat,
     Resources,
     Unit,
@@ -62,6 +63,11 @@ __all__ = ["Log", "Pipeline"]
 SLOW_THREADS: Final = 4
 PATIENT_THREADS: Final = 32
 SMALL_BODY_BYTES: Final = 1_048_576
+WAITED_SECONDS: Final = 3.0
+"""How long a read may wait for its answer to settle."""
+LOOK_SECONDS: Final = 0.005
+"""How soon it is asked again; each time a little later, for other commits need have nothing to do with it."""
+LATER: Final = 1.4
 """What is larger is not looked at in the event loop."""
 
 
@@ -119,7 +125,7 @@ class Pipeline:
         attempt = Attempt(request)
         begun = time.perf_counter()
         try:
-            return await self._answer(attempt)
+            return await self._answer(attempt, begun)
         except Exception as error:
             await self._keep_refusals(attempt)
             return self._refuse(attempt, error)
@@ -132,7 +138,7 @@ class Pipeline:
                 time.perf_counter() - begun,
             )
 
-    async def _answer(self, attempt: Attempt) -> HttpResponse:
+    async def _answer(self, attempt: Attempt, begun: float) -> HttpResponse:
         route = self._route(attempt)
         if len(attempt.request.body) > SMALL_BODY_BYTES:
             await self._take_large(attempt)
@@ -143,9 +149,24 @@ class Pipeline:
         if attempt.declared is not None and attempt.declared.unit is Unit.WRITE:
             self._store.read(partial(self._accept, attempt, route))
             return await asyncio.wrap_future(self._store.write(partial(self._commit, attempt)))
-        if attempt.declared is not None and attempt.declared.repeat is not None:
-            return self._answer_repeatable(attempt, route, attempt.declared.repeat)
-        return await self._answer_read(attempt, route)
+        pause = LOOK_SECONDS
+        while True:
+            try:
+                if attempt.declared is not None and attempt.declared.repeat is not None:
+                    return self._answer_repeatable(attempt, route, attempt.declared.repeat)
+                return await self._answer_read(attempt, route)
+            except NotSettled:
+                attempt.waited = not await self._changes(pause, begun + WAITED_SECONDS)
+                pause *= LATER
+
+    async def _changes(self, pause: float, deadline: float) -> bool:
+        """Return when something was committed, looking again and again; False: not by the deadline."""
+        mark = self._store.read(lambda unit: unit.mark)
+        while time.perf_counter() < deadline:
+            await asyncio.sleep(pause)
+            if mark is None or self._store.read(lambda unit: unit.mark) != mark:
+                return True
+        return False
 
     def refuse(self, request: HttpRequest, error: ServiceError) -> HttpResponse:
         """Return the answer to a request that cannot be taken (its body is too long, or never came)."""
@@ -255,6 +276,7 @@ class Pipeline:
             received_at=now,
             request_id=request.request_id,
             identified=evidence,
+            waited=attempt.waited,
             prepared=attempt.prepared,
             resources=self._resources,
             endpoint_policy=None if request.endpoint is None else request.endpoint.policy,

@@ -18,6 +18,7 @@ from strongroom.operations.datakeys import open_value, permitted_opening
 from strongroom.operations.secretsmanager import messages
 from strongroom.operations.secretsmanager.listing import secrets_page
 from strongroom.operations.secretsmanager.resolution import alive, present, secret_target
+from strongroom.operations.secretsmanager.settling import verify_settled
 from strongroom.ports import ReadUnit
 from strongroom.secret.filters import compile_filters
 from strongroom.secret.lifecycle import is_marked
@@ -79,6 +80,8 @@ def _read_value(
     call: Call, unit: ReadUnit, secret: Secret, version_id: str | None, stage: str | None
 ) -> dict[str, Any]:
     version = _wanted_version(unit, secret, version_id, stage)
+    if version_id is None and stage in (None, AWSCURRENT):
+        verify_settled(call, unit, secret)
     value = open_value(call, unit, version, region=secret.region, account_id=secret.account_id)
     _note_read(call.resources, secret, version, call.received_at)
     return _with_value(_without_value(secret, version), value)
@@ -133,13 +136,14 @@ def _with_value(answer: dict[str, Any], value: SecretValue) -> dict[str, Any]:
 def repeat_get_secret_value(authorized: AuthorizedCall, unit: ReadUnit) -> Again | None:
     """Return what opens the same version's value again and answers with it (`Operation.repeat`).
 
-    Everything but the value itself is kept: it is opened afresh each time, by both layers.
+    Everything but the value itself is kept: it is opened afresh each time, by both layers. What was put off
+    is not kept.
     """
     call, request = authorized.call, authorized.request
     secret = present(authorized.target)
     version = _wanted_version(unit, secret, request.get("VersionId"), request.get("VersionStage"))
     opening = permitted_opening(call, unit, version, region=secret.region, account_id=secret.account_id)
-    if call.details.get("timed"):
+    if call.details.get("timed") or call.waited:
         return None
     resources = call.resources
     answer = _without_value(secret, version)
@@ -237,6 +241,9 @@ GET_SECRET_VALUE = Operation(
     handle=get_secret_value,
     repeat=repeat_get_secret_value,
     deviations=(
+        "While a rotation changes the credential that is current, reads of AWSCURRENT wait for the label to "
+        "move, 3 seconds at most for a step: else an application would be given a password that its target "
+        "has just stopped to take. Those of the rotation itself do not wait.",
         "The text of DecryptionFailure is the API model's description of it.",
         "The key that a value is sealed or opened with is used without a KMS record of its own; AWS leaves "
         "one with invokedBy secretsmanager.amazonaws.com. The record of the read names the version.",

@@ -187,10 +187,10 @@ ROTATE_SECRET = Operation(
         "kms:GenerateDataKey. A failed test keeps the configuration.",
         "Where many windows open at once, rotations are spread over the first half of the window, an hour at "
         "most.",
-        "A rotation that ends without success after setSecret was begun (a value put by hand, AWSPENDING taken "
-        "off, CancelRotateSecret, DeleteSecret) leaves the label STRONGROOM_ABANDONED on its version, whose "
-        "credential the target may have; the next one that succeeds takes it off, and it does not count among "
-        "the 20 labels.",
+        "A rotation that ends without success after setSecret was begun (a value put by hand, AWSPENDING "
+        "taken off, CancelRotateSecret, DeleteSecret) leaves the label STRONGROOM_ABANDONED on its version, "
+        "whose credential the target may have; the next one that succeeds takes it off. It does not count "
+        "among the 20 labels.",
         "RotationFailed of a rotation without a function has an errorMessage of our own.",
         "Managed external secrets (those with a Type) keep their configuration and are rotated only when "
         "their value names an engine.",

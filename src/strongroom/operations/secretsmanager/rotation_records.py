@@ -15,10 +15,23 @@ from strongroom.ports import ROTATION_DUTIES, ROTATION_HISTORY, Entropy, ReadUni
 from strongroom.secret.records import Secret
 from strongroom.secret.runs import Outcome, RotationDuty, RotationFailure, RotationRecord, RotationRun
 
-__all__ = ["HISTORY_KEPT", "duty_of", "in_flight", "random_id", "remember", "run_event", "token_digest"]
+__all__ = [
+    "HISTORY_KEPT",
+    "LEASE",
+    "duty_of",
+    "in_flight",
+    "random_id",
+    "remember",
+    "run_event",
+    "token_digest",
+]
 
 HISTORY_KEPT: Final = 50
 """Ends of attempts that are remembered for a secret."""
+
+
+LEASE: Final = dt.timedelta(minutes=20)
+"""How long a step is its owner's: more than any takes, for a function's longest time-out is 15 minutes."""
 
 
 def duty_of(unit: ReadUnit, secret_arn: str) -> RotationDuty | None:

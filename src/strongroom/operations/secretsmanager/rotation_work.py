@@ -17,6 +17,7 @@ from strongroom.operations.call import Call, Resources
 from strongroom.operations.rotation_role import service_call
 from strongroom.operations.secretsmanager.replicas import propagate
 from strongroom.operations.secretsmanager.rotation_records import (
+    LEASE,
     duty_of,
     random_id,
     remember,
@@ -32,10 +33,8 @@ from strongroom.secret.records import Secret
 from strongroom.secret.rotation import pending_version, rescheduled, turn_after, turn_at
 from strongroom.secret.runs import Outcome, RotationDuty, RotationFailure, RotationRun, Step
 
-__all__ = ["LEASE", "Task", "due", "fail", "proceed", "put_back", "release_others", "take"]
+__all__ = ["Task", "due", "fail", "proceed", "put_back", "release_others", "take"]
 
-LEASE: Final = dt.timedelta(minutes=20)
-"""More than any step takes: a function's longest time-out is 15 minutes."""
 _PAGE: Final = 500
 
 
