@@ -2,7 +2,8 @@
 
 And its rotator, which the engine `drawer` names, as any rotator would be: both strategies, each step as often
 as one likes. `calls.log` in the directory has a line for each step that was begun; a file `refuse-<step>`
-makes that step fail with what stands in it; a file `die-<step>-<before|after>` kills the process in it, once.
+makes that step fail with what stands in it; a file `die-<step>-<before|after>` kills the process in it, once;
+as long as there is a file `hold-<step>`, that step does not end.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from strongroom.secret.document import FaultKind, RotationFault, SecretDocument,
 from strongroom.secret.material import CheckFinding, RotationMaterial
 
 ENGINE = "drawer"
+HELD_SECONDS = 120
 _CLONE = "_clone"
 
 
@@ -47,6 +49,12 @@ class Drawer:
     def allow(self, step: str) -> None:
         (self.path / f"refuse-{step}").unlink()
 
+    def hold(self, step: str) -> None:
+        (self.path / f"hold-{step}").touch()
+
+    def let_go(self, step: str) -> None:
+        (self.path / f"hold-{step}").unlink()
+
     def kill_at(self, step: str, when: str) -> None:
         """The process that comes to this point of a step is killed at it."""
         (self.path / f"die-{step}-{when}").touch()
@@ -55,7 +63,11 @@ class Drawer:
         return not any(self.path.glob("die-*"))
 
     def reached(self, step: str, when: str) -> None:
-        """Die here, if that was asked for."""
+        """Die here, or wait, if that was asked for."""
+        deadline = time.monotonic() + HELD_SECONDS
+        while when == "before" and (self.path / f"hold-{step}").exists():
+            assert time.monotonic() < deadline, f"{step} was never let go"
+            time.sleep(0.02)
         order = self.path / f"die-{step}-{when}"
         if order.exists():
             order.unlink()
