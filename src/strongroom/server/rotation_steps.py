@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import orjson
@@ -64,6 +64,16 @@ class Calls(Protocol):
     ) -> dict[str, Any]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a step meets of its secret in the store, none of which is secret."""
+
+    way: ByFunction | ByRotator | None
+    labels: Labels
+    has_value: bool
+    """Whether the version being made has one."""
+
+
 class RotationSteps:
     """Does steps, each on the thread it is called on."""
 
@@ -79,28 +89,24 @@ class RotationSteps:
         Raises:
             RotationFault: it cannot be done now.
         """
-        way = self._way(task)
-        if isinstance(way, ByFunction):
-            self._invoke(task, way.arn)
+        seen = self._resources.store.read(lambda unit: self._look(unit, task))
+        if isinstance(seen.way, ByFunction):
+            self._invoke(task, seen.way.arn)
         else:
-            self._rotate(task, way, RunMemory() if memory is None else memory)
+            self._rotate(task, seen, RunMemory() if memory is None else memory)
 
     def function_arn(self, task: Task) -> str | None:
         """Return the function that rotates the task's secret; None: a rotator does."""
 
-        def look(unit: ReadUnit) -> str | None:
-            secret = unit.secret(task.secret_arn)
-            way = None if secret is None else way_of(unit, self._resources, secret)
-            return way.arn if isinstance(way, ByFunction) else None
+        way = self._resources.store.read(lambda unit: self._look(unit, task)).way
+        return way.arn if isinstance(way, ByFunction) else None
 
-        return self._resources.store.read(look)
-
-    def _way(self, task: Task) -> ByFunction | ByRotator | None:
-        def look(unit: ReadUnit) -> ByFunction | ByRotator | None:
-            secret = unit.secret(task.secret_arn)
-            return None if secret is None else way_of(unit, self._resources, secret)
-
-        return self._resources.store.read(look)
+    def _look(self, unit: ReadUnit, task: Task) -> _Seen:
+        secret = unit.secret(task.secret_arn)
+        if secret is None:
+            return _Seen(None, {}, False)
+        has_value = unit.version(task.secret_arn, task.version_id) is not None
+        return _Seen(way_of(unit, self._resources, secret), secret.labels, has_value)
 
     # By a function
 
@@ -146,21 +152,19 @@ class RotationSteps:
 
     # By a rotator
 
-    def _rotate(self, task: Task, way: ByRotator | None, memory: RunMemory) -> None:
-        described = self._call(task, "DescribeSecret", SecretId=task.secret_arn)
-        labels = _labels(described)
-        settings = settings_of({each["Key"]: each["Value"] for each in described.get("Tags", ())})
+    def _rotate(self, task: Task, seen: _Seen, memory: RunMemory) -> None:
+        labels, settings = seen.labels, self._settings(task, memory)
         promoted = labels.get(AWSCURRENT) == task.version_id and not task.test_only
         if not promoted and labels.get(AWSPENDING) != task.version_id:
             # Seen by the machine, too, before each step; but a call may have come in between.
             raise RotationFault(FaultKind.SERVICE, "the version being made is no longer under AWSPENDING")
         current = self._labelled(task, AWSPREVIOUS if promoted else AWSCURRENT, labels, memory)
-        pending = self._pending(task, memory)
+        pending = self._pending(task, seen, memory)
         if promoted and current is None:
             current = pending
         if current is None:
             raise RotationFault(FaultKind.SECRET, "the secret has no current value")
-        way = way or rotator_of(self._resources, current)
+        way = seen.way if isinstance(seen.way, ByRotator) else rotator_of(self._resources, current)
         if way is None:
             raise RotationFault(
                 FaultKind.SECRET, "there is no rotator for the engine in the secret JSON, and no function"
@@ -244,6 +248,13 @@ class RotationSteps:
         found = [self._labelled(task, label, labels, memory) for label in others]
         return [document for document in found if document is not None]
 
+    def _settings(self, task: Task, memory: RunMemory) -> Mapping[str, str]:
+        """Return what the secret's tags say of its rotation, as they were when the lease began."""
+        if memory.settings is None:
+            described = self._call(task, "DescribeSecret", SecretId=task.secret_arn)
+            memory.settings = settings_of({each["Key"]: each["Value"] for each in described.get("Tags", ())})
+        return memory.settings
+
     def _labelled(
         self, task: Task, label: StagingLabel, labels: Labels, memory: RunMemory
     ) -> SecretDocument | None:
@@ -254,18 +265,12 @@ class RotationSteps:
         known = memory.documents.get(version_id)
         return self._document(task, label, memory) if known is None else known
 
-    def _pending(self, task: Task, memory: RunMemory) -> SecretDocument | None:
+    def _pending(self, task: Task, seen: _Seen, memory: RunMemory) -> SecretDocument | None:
         """Return the value of the version being made; None when there is none yet."""
-        if task.step is Step.CREATE and not self._has_value(task):
+        if not seen.has_value:
             return None
         known = memory.documents.get(task.version_id) if task.step is Step.FINISH else None
         return self._document(task, None, memory) if known is None else known
-
-    def _has_value(self, task: Task) -> bool:
-        def look(unit: ReadUnit) -> bool:
-            return unit.version(task.secret_arn, task.version_id) is not None
-
-        return self._resources.store.read(look)
 
     def _document(self, task: Task, label: StagingLabel | None, memory: RunMemory) -> SecretDocument | None:
         """Return the value under a label, or of the version being made, as read now; None when there is
@@ -288,7 +293,7 @@ class RotationSteps:
         optional = label is not None and label != AWSCURRENT
         document = _or_none(lambda: parse_document(value)) if optional else parse_document(value)
         if document is not None:
-            # By the version that was read: the label may have moved since DescribeSecret.
+            # By the version that was read: the label may have moved since it was looked at.
             memory.documents[VersionId(answer["VersionId"])] = document
         return document
 
@@ -299,14 +304,6 @@ class RotationSteps:
             raise _refused(operation, refusal) from refusal
         except NoRole as missing:
             raise _no_role() from missing
-
-
-def _labels(described: Mapping[str, Any]) -> Labels:
-    return {
-        StagingLabel(label): VersionId(version)
-        for version, labels in described.get("VersionIdsToStages", {}).items()
-        for label in labels
-    }
 
 
 def _value(answer: dict[str, Any]) -> SecretValue:
