@@ -39,7 +39,8 @@ __all__ = [
 ]
 
 RETRY_PAUSES: Final = tuple(dt.timedelta(seconds=each) for each in (5, 30, 120, 600))
-"""Between the attempts in one window, so that there are five at most. AWS has not published its own."""
+"""Between the attempts in one window, so that there are five at most; the last also between all others of a
+run that has changed the target. AWS has not published its own."""
 NO_SCHEDULE_PAUSE: Final = dt.timedelta(days=1)
 """How long a rotation without a schedule waits after its last attempt, for the next ones."""
 
@@ -142,7 +143,12 @@ def before_step(run: RotationRun, step: Step) -> RotationRun:
 
 def after_step(run: RotationRun, step: Step) -> RotationRun:
     """Return the run with `step` done."""
-    return replace(run, step=None if run.test_only else _NEXT[step], tested=run.tested or step is Step.TEST)
+    return replace(
+        run,
+        step=None if run.test_only else _NEXT[step],
+        changed=run.changed or step is Step.SET,
+        tested=run.tested or step is Step.TEST,
+    )
 
 
 def after_end(run: RotationRun, labels: Labels) -> Labels:
@@ -182,14 +188,20 @@ def after_failure(
 
     `next_turn` is a moment in the next window, and when that closes; None without a schedule. The whole
     rotation is done again under the same version id, from createSecret on.
+
+    INVARIANT: once the target has the new credential nothing is waited for but the next attempt, and never
+    longer than the longest pause: a window may be months away, and with a single user nobody who reads
+    AWSCURRENT gets in until then.
     """
     if run.test_only:
         return None
     failed = replace(run, failure=failure, token_digest=None, attempts=run.attempts + 1, step=Step.CREATE)
     if run.attempt <= len(RETRY_PAUSES):
         at = failure.at + RETRY_PAUSES[run.attempt - 1]
-        if run.closes_at is None or at < run.closes_at:
+        if run.changed or run.closes_at is None or at < run.closes_at:
             return Later(replace(failed, attempt=run.attempt + 1), at)
+    if run.changed:
+        return Later(replace(failed, attempt=run.attempt + 1), failure.at + RETRY_PAUSES[-1])
     waiting = replace(failed, attempt=1)
     if next_turn is None:
         return Later(replace(waiting, closes_at=None), failure.at + NO_SCHEDULE_PAUSE)

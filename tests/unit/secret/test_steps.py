@@ -114,6 +114,20 @@ def test_attempts_end_with_their_window_and_go_on_in_the_next() -> None:
     assert within.at == NOW + RETRY_PAUSES[0]
 
 
+def test_what_has_changed_the_target_is_attempted_until_it_has_ended_whatever_its_window() -> None:
+    run = after_step(at(Step.SET, closes_at=NOW), Step.SET)
+    turn = (NOW + dt.timedelta(days=300), NOW + dt.timedelta(days=301))
+    pauses = []
+    for _ in range(7):
+        later = after_failure(run, FAILURE, turn)
+        assert later is not None
+        run = later.run
+        assert run.changed
+        pauses.append(later.at - FAILURE.at)
+    assert pauses == [*RETRY_PAUSES, *3 * RETRY_PAUSES[-1:]]
+    assert (run.attempt, run.attempts) == (8, 8)
+
+
 def test_a_failed_test_is_not_made_again() -> None:
     assert after_failure(at(Step.TEST, test_only=True), FAILURE, None) is None
 

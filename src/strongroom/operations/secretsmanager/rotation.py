@@ -180,7 +180,8 @@ ROTATE_SECRET = Operation(
         "of an earlier RotateSecret, which is answered as then and changes nothing.",
         "A failed rotation is attempted again after 5, 30, 120 and 600 seconds, as long as its window is "
         "open, then in the next window; with a schedule in days, on the next day; without a schedule, a day "
-        "later.",
+        "later. Once setSecret has been done, the rotation waits for no window: it is attempted every 600 "
+        "seconds until it has ended.",
         "While a step of an earlier rotation is being done, RotateSecret is the InvalidRequestException of a "
         "rotation that is not complete, also when the new version is current already.",
         "RotateImmediately false copies the current value as the caller, who needs kms:Decrypt and "

@@ -150,9 +150,10 @@ def _begin_scheduled(
 def _has_missed_its_window(run: RotationRun, now: dt.datetime) -> bool:
     """True for an attempt that was to be made in a window which has closed while nobody was there to make it.
 
-    What is half done is done to its end at any time: the target may have the new password already.
+    What is half done is done to its end at any time, be it in a later attempt: the target may have the new
+    password already.
     """
-    return run.step is Step.CREATE and run.closes_at is not None and run.closes_at <= now
+    return run.step is Step.CREATE and not run.changed and run.closes_at is not None and run.closes_at <= now
 
 
 def _held(unit: ReadUnit, task: Task) -> tuple[Secret, RotationRun] | None:

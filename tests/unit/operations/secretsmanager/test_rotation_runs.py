@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -314,7 +315,7 @@ def test_a_failed_attempt_keeps_the_current_value_and_is_made_again(room: Rotati
 
 def test_after_five_attempts_it_waits_for_the_next_day(room: RotationRoom) -> None:
     secret = room.add_rotated()
-    room.rotator.refused["test"] = STUCK
+    room.rotator.refused["set"] = STUCK
     room.run(ROTATE_SECRET, ROTATE)
     for _ in range(200):
         room.work()
@@ -329,10 +330,37 @@ def test_after_five_attempts_it_waits_for_the_next_day(room: RotationRoom) -> No
     assert refused(
         room, InvalidRequestException, ROTATE_SECRET, {**ROTATE, "ClientRequestToken": LATER_TOKEN}
     ) == ("A previous rotation isn't complete. That rotation will be reattempted.")
-    del room.rotator.refused["test"]
+    del room.rotator.refused["set"]
     room.clock.time = duty.due_at
     room.work()
     assert room.labels(secret.arn)[AWSCURRENT] == TOKEN
+
+
+@pytest.mark.parametrize("step", ["test", "finish"])
+def test_once_the_target_has_the_new_password_no_window_is_waited_for(room: RotationRoom, step: str) -> None:
+    """With a single user nobody who reads AWSCURRENT gets in until the rotation has ended."""
+    arn = _weekly(room)
+    room.rotator.refused[step] = STUCK
+    room.clock.time = began = SATURDAY + dt.timedelta(minutes=31)
+    tried = []
+    while room.clock.time < began + dt.timedelta(hours=3):
+        room.work()
+        tried.append(room.clock.time)
+        duty = room.duty(arn)
+        assert duty is not None
+        room.clock.time = duty.due_at
+    assert tried[-1] - began > dt.timedelta(hours=2), "the window has closed long before"
+    assert max(later - earlier for earlier, later in pairwise(tried)) == dt.timedelta(minutes=10)
+    assert room.target.takes(room.document(arn, AWSPENDING if step == "test" else AWSCURRENT))
+    # Nobody was there to make the next attempt.
+    room.clock.pass_(hours=20)
+    del room.rotator.refused[step]
+    room.work()
+    assert room.history(arn)[-1].outcome is Outcome.SUCCEEDED
+    assert room.target.takes(room.document(arn))
+    duty = room.duty(arn)
+    assert duty is not None
+    assert SATURDAY + dt.timedelta(days=7) <= duty.due_at < SATURDAY + dt.timedelta(days=7, hours=1)
 
 
 def test_attempts_of_a_scheduled_rotation_keep_to_the_hours_they_may_be_made_in(room: RotationRoom) -> None:
