@@ -5,8 +5,6 @@ Source: fact sheets iam (global condition keys, endpoint policies) and cloudtrai
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import json
 import os
 import ssl
@@ -18,11 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from support.certificates import an_authority
 from support.running import REGION, STRONGROOM, Server, running
 from support.trails import records_of
 
@@ -184,7 +179,7 @@ class TestATrustedProxy:
 
 
 def test_tls_is_what_policies_and_the_trail_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _certificates(tmp_path)
+    an_authority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     files = ["--tls-cert", str(tmp_path / "server.pem"), "--tls-key", str(tmp_path / "server.key")]
@@ -201,7 +196,7 @@ def test_tls_is_what_policies_and_the_trail_see(tmp_path: Path, monkeypatch: pyt
 def test_without_a_certificate_of_the_authority_nobody_is_let_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _certificates(tmp_path)
+    an_authority(tmp_path)
     trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
     shown = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
     shown.load_cert_chain(tmp_path / "client.pem", tmp_path / "client.key")
@@ -225,53 +220,6 @@ def _ready(server: Server, context: ssl.SSLContext) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _certificates(directory: Path) -> None:
-    """Write an authority, and a server's and a client's certificate of it, with their keys."""
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = _name("a test's authority")
-    ca = _certificate(
-        ca_name, ca_name, ca_key, ca_key, [(x509.BasicConstraints(ca=True, path_length=0), True)]
-    )
-    (directory / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    for name in ("server", "client"):
-        key = ec.generate_private_key(ec.SECP256R1())
-        made = _certificate(_name(name), ca_name, key, ca_key, [(address, False)])
-        (directory / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        (directory / f"{name}.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _certificate(subject: x509.Name, issuer: x509.Name, key: Any, signer: Any, extensions: Any) -> Any:
-    now = dt.datetime.now(dt.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-    )
-    extensions = [
-        *extensions,
-        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
-        (x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False),
-    ]
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(signer, hashes.SHA256())
 
 
 @pytest.fixture(scope="module")

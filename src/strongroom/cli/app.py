@@ -19,6 +19,7 @@ from strongroom.cli.exits import Exit, refusals
 from strongroom.names import is_account_id, is_region
 from strongroom.server.settings import (
     DEFAULT_PORT,
+    FunctionCare,
     Settings,
     TrailCare,
     default_data_dir,
@@ -268,6 +269,24 @@ def serve(
             help="Listen at further addresses as well, each with options of its own (see the guide).",
         ),
     ] = None,
+    function_code_mb: Annotated[
+        int,
+        typer.Option(
+            envvar="STRONGROOM_FUNCTION_CODE_MB",
+            min=0,
+            metavar="MB",
+            help="How much code of functions and layers an account may keep in a region.",
+        ),
+    ] = 2048,
+    allow_unconfined_functions: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unconfined-functions",
+            envvar="STRONGROOM_ALLOW_UNCONFINED_FUNCTIONS",
+            help="Run functions also where nothing shuts them in. DANGER: whoever may deploy one then has "
+            "within reach what the server's user has, the root key too (see the guide).",
+        ),
+    ] = False,
 ) -> None:
     """Serve the API. A directory that is new is initialised, and what to paste is printed, once."""
     if ephemeral and data_dir is not None:
@@ -300,6 +319,9 @@ def serve(
                 tls=tls,
                 network=network,
                 further_listeners=further,
+                functions=FunctionCare(
+                    code_bytes=function_code_mb << 20, allow_unconfined=allow_unconfined_functions
+                ),
                 sinks=given_sinks(sink or ()),
                 metrics=None if metrics_port is None else (metrics_host, metrics_port),
             )

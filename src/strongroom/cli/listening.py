@@ -34,6 +34,8 @@ class _Listener(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, kw_o
     vpc: str | None = None
     endpoint_policy: str | None = None
     trusted_proxy: list[str] = []
+    functions: bool = False
+    """Functions reach the server here."""
 
 
 class _Listeners(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,6 +58,10 @@ def given_listeners(file: Path | None) -> tuple[FurtherListener, ...]:
     def path(name: str | None) -> Path | None:
         return None if name is None else file.parent / name
 
+    marked = [each for each in asked if each.functions]
+    if len(marked) > 1 or any(each.client_ca for each in marked):
+        problem = "functions = true belongs to one listener at most, and to none with client-ca"
+        raise typer.BadParameter(problem, param_hint="--listeners")
     return tuple(
         FurtherListener(
             host=each.host,
@@ -65,6 +71,7 @@ def given_listeners(file: Path | None) -> tuple[FurtherListener, ...]:
             network=given_network(
                 each.vpc_endpoint, each.vpc, path(each.endpoint_policy), each.trusted_proxy
             ),
+            functions=each.functions,
         )
         for each in asked
     )

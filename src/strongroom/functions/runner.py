@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -105,10 +106,17 @@ class SandboxRunner:
     def _open(self) -> tuple[Places, Confinement]:
         """Called once, when the first sandbox is wanted."""
         level, words = sandbox_level(self._limits)
-        if level is Level.NONE and not self._allow_unconfined:
+        if level is Level.NONE and not (self._allow_unconfined and sys.platform == "linux"):
             raise RotationFault(FaultKind.FUNCTION, f"functions are not run on this machine: {words}")
         if level is Level.JAIL:
             self._log.info("functions are shut in", level=level.value, how=words)
+        elif level is Level.NONE:
+            self._log.warning(
+                "FUNCTIONS ARE NOT SHUT IN, which the operator has allowed: whoever may deploy one has "
+                "within reach what the server's user has, the root key too",
+                level=level.value,
+                how=words,
+            )
         else:
             self._log.warning("functions are shut in less than they could be", level=level.value, how=words)
         places = Places(self._data_dir, level, self._limits)

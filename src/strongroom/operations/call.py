@@ -59,6 +59,8 @@ class Resources(msgspec.Struct, frozen=True, eq=False):
     """None: keys of identity providers are not fetched."""
     functions: FunctionRunner | None = None
     """None: functions are not run in this process."""
+    no_functions: str = ""
+    """Why not, to whoever makes, invokes or rotates by one."""
     rotators: Rotators | None = None
     """None: there is no managed rotation."""
     events: EventIndex | None = None

@@ -9,6 +9,7 @@ from strongroom.functions.runner import SandboxRunner
 from strongroom.ports import STORED_CODE, FunctionRunner, Rotators, Store
 from strongroom.rootkey import default_source
 from strongroom.rotators.registry import load_rotators
+from strongroom.server.homes import Home
 from strongroom.server.settings import Settings
 
 __all__ = ["are_functions", "open_functions", "open_rotators"]
@@ -19,8 +20,11 @@ def open_rotators() -> Rotators:
     return load_rotators()
 
 
-def open_functions(settings: Settings, log: Any) -> FunctionRunner:
-    """Return what runs functions in this process; nothing is started before the first call."""
+def open_functions(settings: Settings, home: Home | None, log: Any) -> FunctionRunner | None:
+    """Return what runs functions in this process; nothing is started before the first call. None: they would
+    not reach the server."""
+    if home is None:
+        return None
     kind, _, place = (settings.root_key or default_source()).partition(":")
     kept_in_file = kind in ("file", "passphrase-file")
     path = Path(place or default_source().partition(":")[2]).expanduser()
@@ -28,7 +32,8 @@ def open_functions(settings: Settings, log: Any) -> FunctionRunner:
         settings.data_dir,
         log,
         hidden=(path,) if kept_in_file and not settings.ephemeral else (),
-        ca_bundle=None if settings.tls is None else settings.tls.certificate,
+        ca_bundle=home.certificate,
+        allow_unconfined=settings.functions.allow_unconfined,
     )
 
 

@@ -39,6 +39,7 @@ from strongroom.rootkey import HeldRootKey
 from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.secret.runs import RotationDuty
 from strongroom.server.drivers import are_functions, open_functions, open_rotators
+from strongroom.server.homes import NO_HOME, Home
 from strongroom.server.log import open_log
 from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
 from strongroom.server.pipeline import Pipeline
@@ -243,7 +244,12 @@ class Rotations:
 
 
 def run_rotations(
-    settings: Settings, room: Room, root_key: HeldRootKey, models: Mapping[str, ServiceModel], parent: int
+    settings: Settings,
+    room: Room,
+    root_key: HeldRootKey,
+    models: Mapping[str, ServiceModel],
+    home: Home | None,
+    parent: int,
 ) -> None:
     """Rotate until SIGTERM, or until the process `parent` has gone. Call in a process of its own."""
     stop = threading.Event()
@@ -254,7 +260,7 @@ def run_rotations(
     log = open_log("rotation")
     store = SqliteStore.open(room.path)
     trail = SegmentTrail.open(room.trail, role="rotation", sync_every_record=settings.sync_every_record)
-    functions = open_functions(settings, log)
+    functions = open_functions(settings, home, log)
     resources = Resources(
         store=store,
         root_key=root_key,
@@ -265,7 +271,8 @@ def run_rotations(
         keep_decision=DecisionFile(room.path, trail.slot).append,
         functions=functions,
         rotators=open_rotators(),
-        endpoint_url=settings.endpoint_url,
+        no_functions="" if home is not None else NO_HOME,
+        endpoint_url="" if home is None else home.endpoint_url,
     )
     clock = SystemClock()
     pipeline = Pipeline(
@@ -298,7 +305,8 @@ def run_rotations(
             published_at = time.monotonic()
             publish(room.path, "rotation", [*families, resident("rotation")])
     drained = rotations.finish(DRAIN_SECONDS)
-    functions.close()
+    if functions is not None:
+        functions.close()
     calls.close()
     trail.close()
     store.close()
@@ -314,10 +322,10 @@ def mend(trail: SegmentTrail, log: Any) -> None:
         log.info("the audit trail takes records again")
 
 
-def _expect(store: Store, functions: FunctionRunner, log: Any) -> None:
+def _expect(store: Store, functions: FunctionRunner | None, log: Any) -> None:
     """As long as there are functions, a sandbox is ready for the next that rotates, be it in a month."""
     try:
-        if are_functions(store):
+        if functions is not None and are_functions(store):
             functions.expect(spare=True)
     except Exception as error:
         log.error("cannot look for functions", exc_info=error)

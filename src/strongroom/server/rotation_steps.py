@@ -56,6 +56,10 @@ def event_text(task: Task, function_arn: str | None, fault: RotationFault) -> st
     return f"Error during {task.step} step: {fault.message}"
 
 
+def _no_functions(reason: str) -> str:
+    return f"this server does not run functions{f': {reason}' if reason else ''}"
+
+
 class Calls(Protocol):
     """Makes calls in the service's role (`server/service_calls`)."""
 
@@ -112,7 +116,7 @@ class RotationSteps:
 
     def _invoke(self, task: Task, function_arn: Arn) -> None:
         if self._resources.functions is None:
-            raise RotationFault(FaultKind.FUNCTION, "this server does not run functions")
+            raise RotationFault(FaultKind.FUNCTION, _no_functions(self._resources.no_functions))
         event = orjson.dumps(
             {
                 "Step": task.step,

@@ -13,6 +13,7 @@ from strongroom.wire.http import Endpoint
 
 __all__ = [
     "DEFAULT_PORT",
+    "FunctionCare",
     "FurtherListener",
     "Network",
     "Settings",
@@ -20,6 +21,7 @@ __all__ = [
     "TrailCare",
     "default_data_dir",
     "default_workers",
+    "local_url",
 ]
 
 DEFAULT_PORT: Final = 7780
@@ -66,6 +68,18 @@ class FurtherListener:
     workers: int = 1
     tls: Tls | None = None
     network: Network = Network()
+    functions: bool = False
+    """Functions reach this server here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCare:
+    """What functions may take, and how they are held."""
+
+    code_bytes: int = 2 << 30
+    """How much code an account may keep in a region."""
+    allow_unconfined: bool = False
+    """Run them also where nothing shuts them in: as the server's user, with its files within reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +121,7 @@ class Settings:
     tls: Tls | None = None
     network: Network = Network()
     further_listeners: tuple[FurtherListener, ...] = ()
+    functions: FunctionCare = FunctionCare()
     sinks: tuple[SinkAddress, ...] = ()
     """Where the trail is sent on to."""
     metrics: tuple[str, int] | None = None
@@ -115,6 +130,11 @@ class Settings:
     @property
     def endpoint_url(self) -> str:
         """Where this server answers, as seen from this machine."""
-        everywhere = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not listened on
-        host = everywhere.get(self.host) or (f"[{self.host}]" if ":" in self.host else self.host)
-        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}"
+        return local_url(self)
+
+
+def local_url(listener: Settings | FurtherListener) -> str:
+    """Return the address of a listener, as seen from this machine."""
+    everywhere = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not listened on
+    host = everywhere.get(listener.host) or (f"[{listener.host}]" if ":" in listener.host else listener.host)
+    return f"{'http' if listener.tls is None else 'https'}://{host}:{listener.port}"

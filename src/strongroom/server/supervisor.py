@@ -26,6 +26,7 @@ from granian.server import Server
 from strongroom.operations.catalog import CATALOG
 from strongroom.rootkey import HeldRootKey
 from strongroom.server.clerk import run_clerk
+from strongroom.server.homes import NO_HOME, Home, home_of
 from strongroom.server.keeper import run_keeper
 from strongroom.server.log import open_log
 from strongroom.server.metering import clear_metrics
@@ -85,7 +86,10 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
             "clerk", lambda: run_clerk(room.path, settings.sinks, settings.trail.index_days, supervisor), log
         ),
     ]
-    rotate = partial(run_rotations, settings, room, root_key, models, supervisor)
+    home = home_of(settings)
+    if home is None:
+        log.warning("functions are not run", reason=NO_HOME)
+    rotate = partial(run_rotations, settings, room, root_key, models, home, supervisor)
     children.append(_Kept("rotation", rotate, log))
     for number, listener in enumerate(settings.further_listeners, 2):
         own = replace(
@@ -98,7 +102,9 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
         )
         children.append(
             _Kept(
-                f"listener {number}", partial(_listen_further, own, room, root_key, models, supervisor), log
+                f"listener {number}",
+                partial(_listen_further, own, room, root_key, models, home, supervisor),
+                log,
             )
         )
     if settings.metrics is not None:
@@ -106,7 +112,7 @@ def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
             _Kept("metrics", partial(_serve_metrics, room.path, *settings.metrics, supervisor), log)
         )
     clear_metrics(room.path)
-    worker = Worker(settings, room, root_key, models)
+    worker = Worker(settings, room, root_key, models, home)
     # What exists now is shared with the workers, page by page, until someone writes to it.
     gc.collect()
     gc.freeze()
@@ -147,11 +153,12 @@ def _listen_further(
     room: Room,
     root_key: HeldRootKey,
     models: Mapping[str, ServiceModel],
+    home: Home | None,
     supervisor: int,
 ) -> None:
     """Serve one more address, with workers of its own, as long as the supervisor lives."""
     # INVARIANT: made here, for workers end when the process that made them does.
-    worker = Worker(settings, room, root_key, models)
+    worker = Worker(settings, room, root_key, models, home)
     threading.Thread(target=_end_without, args=(supervisor,), name="parent-watch", daemon=True).start()
     _server(settings).serve(target_loader=worker.listener, wrap_loader=False)
 

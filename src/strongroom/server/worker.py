@@ -18,6 +18,7 @@ from strongroom.operations.standing import StandingMemory
 from strongroom.ports import FunctionRunner, Store
 from strongroom.rootkey import HeldRootKey
 from strongroom.server.drivers import are_functions, open_functions, open_rotators
+from strongroom.server.homes import NO_HOME, Home
 from strongroom.server.issuers import FetchedIssuerKeys
 from strongroom.server.listener import Listener
 from strongroom.server.log import open_log
@@ -44,9 +45,16 @@ class Worker:
     """Builds the application of one forked process. `listener` is handed to the web server."""
 
     def __init__(
-        self, settings: Settings, room: Room, root_key: HeldRootKey, models: Mapping[str, ServiceModel]
+        self,
+        settings: Settings,
+        room: Room,
+        root_key: HeldRootKey,
+        models: Mapping[str, ServiceModel],
+        home: Home | None = None,
     ) -> None:
+        """`home`: where functions reach the server; None: they are not run."""
         self._settings = settings
+        self._home = home
         self._room = room
         self._root_key = root_key
         self._models = models
@@ -79,7 +87,7 @@ class Worker:
             log.error("cannot start", exc_info=error)
             raise
         self._store, self._trail = store, trail
-        self._functions = open_functions(self._settings, log)
+        self._functions = open_functions(self._settings, self._home, log)
         # Calls leave no cycles behind; looking for some after every few of them costs more than it frees.
         gc.set_threshold(*GC_THRESHOLDS)
         self._watch_parent()
@@ -102,7 +110,9 @@ class Worker:
                 retention_days=self._settings.trail.index_days,
             ),
             rotators=open_rotators(),
-            endpoint_url=self._settings.endpoint_url,
+            no_functions="" if self._home is not None else NO_HOME,
+            endpoint_url="" if self._home is None else self._home.endpoint_url,
+            code_bytes=self._settings.functions.code_bytes,
         )
         return Pipeline(
             models=self._models,

@@ -333,4 +333,6 @@ def test_functions_are_run_there_when_the_operator_says_so(
             assert json.loads(refused.payload)["errorType"] == "PermissionError"
     finally:
         runner.close()
-    assert log.lines[0][:2] == ("warning", "functions are shut in less than they could be")
+    level, told, fields = log.lines[0]
+    assert (level, fields) == ("warning", {"level": "none", "how": "nothing"})
+    assert told.startswith("FUNCTIONS ARE NOT SHUT IN")

@@ -108,7 +108,7 @@ def create_function(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str,
 
     Raises:
         InvalidParameterValueException: the role is no good; a member is not supported; code, environment,
-            layers or tags are not as they must be.
+            layers or tags are not as they must be; functions are not run here.
         ValidationException: a name over 64 characters, more than 900 seconds or 10,240 MB.
         ResourceConflictException: the name is taken.
         CodeStorageExceededException: the account's code would be too much.
@@ -138,6 +138,8 @@ def create_function(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str,
 def _verify_creatable(call: Call, unit: ReadUnit, ref: FunctionRef) -> Mapping[str, str]:
     """Return the new function's tags; what can be said without its code has been looked at."""
     request = call.request
+    if call.resources.functions is None:
+        raise InvalidParameterValueException(messages.no_functions(call.resources.no_functions))
     verify_supported(request)
     if len(ref.name) > MAXIMUM_NAME:
         raise ValidationException(messages.too_long(ref.name, "functionName", MAXIMUM_NAME))

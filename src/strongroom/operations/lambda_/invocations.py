@@ -77,7 +77,7 @@ def _prepare(authorized: AuthorizedCall, unit: ReadUnit) -> Callable[[], Invocat
         return None
     runner = call.resources.functions
     if runner is None:
-        raise ServiceException(messages.NO_FUNCTIONS)
+        raise ServiceException(messages.no_functions(call.resources.no_functions))
     invocation = invocation_of(
         unit,
         call.resources,

@@ -34,10 +34,13 @@ MARKER: Final = "The Marker was not given out by this operation."
 ZIP_ONLY: Final = "Code comes as a zip file in the call (ZipFile); there are no buckets and no images here."
 ZIP_AND_MORE: Final = "Please do not provide other FunctionCode parameters when providing a ZipFile."
 NO_CODE: Final = "Please provide a ZipFile."
-NO_FUNCTIONS: Final = "This server does not run functions."
 NOT_STARTED: Final = "The function could not be started."
 NO_QUEUE: Final = "InvocationType Event is not supported here: there are no queues for functions."
 QUALIFIED_NAME: Final = "A function is created and changed under its name without a qualifier."
+
+
+def no_functions(reason: str) -> str:
+    return f"This server does not run functions{f': {reason}' if reason else ''}."
 
 
 def no_function(arn: str) -> str:

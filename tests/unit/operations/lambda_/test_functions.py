@@ -7,6 +7,7 @@ import hashlib
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from strongroom.errors import (
     AccessDeniedException,
@@ -477,6 +478,20 @@ def test_policies_see_tags_in_requests(room: FunctionRoom) -> None:
     room.refused(
         AccessDeniedException, UNTAG_RESOURCE, {"Resource": ARN, "TagKeys": ["team"]}, principal=keys
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("", "This server does not run functions."),
+        ("it cannot", "This server does not run functions: it cannot."),
+    ],
+)
+def test_where_functions_are_not_run_none_is_made(room: FunctionRoom, reason: str, message: str) -> None:
+    room.execution_role("rotate-role")
+    room.resources = replace(room.resources, functions=None, no_functions=reason)
+    assert room.refused(InvalidParameterValueException, CREATE_FUNCTION, request()) == message
+    assert room.unit.scan(STORED_CODE, "") == []
 
 
 def test_whoever_gives_a_new_function_tags_must_be_allowed_to_tag_it(room: FunctionRoom) -> None:
