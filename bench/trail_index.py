@@ -59,10 +59,13 @@ def synthesise(count: int, chance: random.Random) -> Iterator[list[FedRecord]]:
         yield batch
 
 
-def event(made: int, write: bool, chance: random.Random) -> bytes:
+def event(
+    made: int, write: bool, chance: random.Random, *, secrets: int = SECRETS, user: int | None = None
+) -> bytes:
     account = ACCOUNTS[chance.random() < 0.1]
-    user = chance.randrange(USERS)
-    arn = secret_arn(account, chance.randrange(SECRETS))
+    user = chance.randrange(USERS) if user is None else user
+    secret = chance.randrange(secrets)
+    arn = secret_arn(account, secret)
     return call_event(
         event_source="secretsmanager.amazonaws.com",
         event_name="PutSecretValue" if write else "GetSecretValue",
@@ -83,6 +86,10 @@ def event(made: int, write: bool, chance: random.Random) -> bytes:
         read_only=not write,
         recipient_account_id=account,
         request_parameters={"secretId": arn},
+        additional={
+            "SecretVersionId": f"0123abcd-4567-4890-abcd-{secret:012}",
+            "SecretVersionStages": ["AWSCURRENT"],
+        },
         resources=[{"accountId": account, "type": "AWS::SecretsManager::Secret", "ARN": arn}],
     )
 

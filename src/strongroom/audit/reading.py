@@ -9,9 +9,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
-import orjson
+import msgspec
 
 from strongroom.names import AWSCURRENT, AWSPREVIOUS, StagingLabel, VersionId
 
@@ -20,8 +20,52 @@ __all__ = ["Consumer", "Consumers", "Reading", "Standing", "consumers_of", "read
 _READ: Final = b'"eventName":"GetSecretValue"'
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class _Named(msgspec.Struct, frozen=True, gc=False):
+    arn: str = ""
+
+
+class _Session(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    session_issuer: _Named = _Named()
+
+
+class _Identity(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    type: str = ""
+    arn: str = ""
+    principal_id: str = ""
+    account_id: str | None = None
+    session_context: _Session = _Session()
+
+
+class _Version(
+    msgspec.Struct, rename={"id": "SecretVersionId", "stages": "SecretVersionStages"}, frozen=True, gc=False
+):
+    id: str | None = None
+    stages: tuple[str, ...] = ()
+
+
+class _Resource(msgspec.Struct, rename={"arn": "ARN"}, frozen=True, gc=False):
+    type: str = ""
+    arn: str = ""
+
+
+class _Record(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    """What of a record is looked at."""
+
+    event_name: str = ""
+    event_time: str = ""
+    user_identity: _Identity = _Identity()
+    recipient_account_id: str | None = None
+    user_agent: str = ""
+    source: str = msgspec.field(default="", name="sourceIPAddress")
+    error_code: str | None = None
+    additional_event_data: _Version | None = None
+    resources: tuple[_Resource, ...] | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Record).decode
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """All reads of one version by one principal. Times are as in records: `YYYY-MM-DDTHH:MM:SSZ`."""
 
     secret_arn: str
@@ -44,7 +88,8 @@ class Reading:
 
     def with_another(self, other: Reading) -> Reading:
         """Return this and another reading, of the same version by the same principal, as one."""
-        last = max(self, other, key=lambda each: (each.last_at, each.session, each.client, each.source))
+        mine = self.last_at, self.session, self.client, self.source
+        last = other if (other.last_at, other.session, other.client, other.source) > mine else self
         return Reading(
             self.secret_arn,
             self.version_id,
@@ -64,20 +109,19 @@ def reading_of(event: bytes) -> Reading | None:
     """Return what a record says of a read; None for a record of anything else."""
     if _READ not in event:
         return None
-    record: dict[str, Any] = orjson.loads(event)
-    if record["eventName"] != "GetSecretValue" or "errorCode" in record:
+    record = _decode(event)
+    identity, version = record.user_identity, record.additional_event_data
+    if record.event_name != "GetSecretValue" or record.error_code is not None or version is None:
         return None
-    identity = record["userIdentity"]
-    additional = record.get("additionalEventData") or {}
-    version, secret = additional.get("SecretVersionId"), _secret(record.get("resources", ()))
+    secret = _secret(record.resources or ())
     # Another account's record of the same read does not know who it was.
-    if version is None or secret is None or record["recipientAccountId"] != identity.get("accountId"):
+    if version.id is None or secret is None or record.recipient_account_id != identity.account_id:
         return None
-    at, stages = record["eventTime"], additional.get("SecretVersionStages", ())
+    at, stages = record.event_time, version.stages
     principal, session = _principal(identity)
     return Reading(
         secret_arn=secret,
-        version_id=version,
+        version_id=version.id,
         principal=principal,
         first_at=at,
         last_at=at,
@@ -85,8 +129,8 @@ def reading_of(event: bytes) -> Reading | None:
         previous_at=at if AWSPREVIOUS in stages else "",
         times=1,
         session=session,
-        client=record["userAgent"],
-        source=record["sourceIPAddress"],
+        client=record.user_agent,
+        source=record.source,
     )
 
 
@@ -181,16 +225,15 @@ def _standing(
     return Standing.CURRENT if newest is not None and newest.current_at else Standing.BEHIND
 
 
-def _secret(resources: Iterable[Mapping[str, Any]]) -> str | None:
+def _secret(resources: Iterable[_Resource]) -> str | None:
     for each in resources:
-        if each["type"] == "AWS::SecretsManager::Secret":
-            return str(each["ARN"])
+        if each.type == "AWS::SecretsManager::Secret":
+            return each.arn
     return None
 
 
-def _principal(identity: Mapping[str, Any]) -> tuple[str, str]:
+def _principal(identity: _Identity) -> tuple[str, str]:
     """Return who reads, the same for every session of a role, and the name of the session."""
-    arn = str(identity.get("arn", identity.get("principalId", "")))
-    if identity["type"] != "AssumedRole":
-        return arn, ""
-    return str(identity["sessionContext"]["sessionIssuer"]["arn"]), arn.rpartition("/")[2]
+    if identity.type != "AssumedRole":
+        return identity.arn or identity.principal_id, ""
+    return identity.session_context.session_issuer.arn, identity.arn.rpartition("/")[2]

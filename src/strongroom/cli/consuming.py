@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import orjson
 import typer
 
@@ -113,7 +113,7 @@ def _fields(secret: Secret, found: Consumers) -> dict[str, Any]:
             {
                 "principal": each.principal,
                 "standing": each.standing.value,
-                "readings": [asdict(reading) for reading in each.readings],
+                "readings": [msgspec.structs.asdict(reading) for reading in each.readings],
             }
             for each in found.consumers
         ],

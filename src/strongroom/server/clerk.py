@@ -23,13 +23,18 @@ from strongroom.server.world import SystemClock
 from strongroom.trail.feed import Feed, Progress, Restartable
 from strongroom.trail.index.shards import INDEX
 from strongroom.trail.index.writing import Index
-from strongroom.trail.ledger import LEDGER, Ledger
+from strongroom.trail.ledger import HOLD_SECONDS, LEDGER, Ledger
 from strongroom.trail.sinks.addresses import SinkAddress
 from strongroom.trail.sinks.sink import Sink
 
-__all__ = ["GC_THRESHOLDS", "Following", "IndexCare", "run_clerk"]
+__all__ = ["GC_THRESHOLDS", "BooksCare", "Following", "run_clerk"]
 
 TICK_SECONDS: Final = 0.2
+PACE_SECONDS: Final = 1.0
+FEW_RECORDS: Final = 200
+BATCH_RECORDS: Final = 8_000
+"""Under load a second's records are taken at once, which is cheaper: unless there are so many already."""
+BOOKS_BYTES: Final = 16 * 1024 * 1024
 NICENESS: Final = 10
 TENDING_SECONDS: Final = 5.0
 GC_THRESHOLDS: Final = (200_000, 20, 20)
@@ -49,9 +54,12 @@ class Following:
         log: Any,
         *,
         limit: int | None = None,
+        pace: float = 0.0,
         after: Callable[[Progress], None] | None = None,
     ) -> None:
-        """`after` is called with what each `advance` came to, on the same thread."""
+        """`after` is called with what each `advance` came to, on the same thread. While records come in
+        numbers, so many seconds (`pace`) lie between one step and the next, if nobody falls behind for it."""
+        self._pace = pace
         self._after = after
         self._followers = tuple(followers)
         self._feed = Feed(trail, followers)
@@ -107,24 +115,35 @@ class Following:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            begun = time.monotonic()
             try:
-                taken = self.advance().taken
+                pause = self._pause(self.advance())
             except Exception as error:
                 self._troubles.failed("following", error)
-                taken = 0
-            if not taken:
-                self._stop.wait(TICK_SECONDS)
+                pause = TICK_SECONDS
+            self._stop.wait(max(0.0, begun + pause - time.monotonic()))
         self._feed.close()
 
+    def _pause(self, progress: Progress) -> float:
+        """Return how long after the beginning of one step the next is to begin."""
+        if not progress.taken:
+            return TICK_SECONDS
+        if not self._pace or max(progress.lag.values(), default=0) >= BATCH_RECORDS:
+            return 0.0
+        return TICK_SECONDS if progress.taken < FEW_RECORDS else self._pace
 
-class IndexCare:
-    """Has the index packed now and then. Called after each of the feed's steps."""
 
-    def __init__(self, index: Index) -> None:
+class BooksCare:
+    """Has the index packed now and then, and the ledger written. Called after each of the feed's steps."""
+
+    def __init__(self, index: Index, ledger: Ledger | None = None) -> None:
         self._index = index
+        self._ledger = ledger
         self._tend_at = 0.0
 
     def __call__(self, _: Progress) -> None:
+        if self._ledger is not None:
+            self._ledger.tend()
         if time.monotonic() >= self._tend_at:
             self._tend_at = time.monotonic() + TENDING_SECONDS
             self._index.tend()
@@ -141,8 +160,12 @@ def run_clerk(data_dir: Path, sinks: Sequence[SinkAddress], index_days: int, par
     trail = data_dir / "trail"
     opened: list[Sink] = []
     index = Index(data_dir / INDEX, SystemClock(), retention_days=index_days)
-    books: list[Restartable] = [Ledger.open(data_dir / LEDGER), index]
-    followings = [Following("books", trail, books, log, after=IndexCare(index))]
+    ledger = Ledger.open(data_dir / LEDGER, hold_seconds=HOLD_SECONDS)
+    books: list[Restartable] = [ledger, index]
+    care = BooksCare(index, ledger)
+    followings = [
+        Following("books", trail, books, log, limit=BOOKS_BYTES, pace=PACE_SECONDS, after=care),
+    ]
     for address in sinks:
         sink = address.open(data_dir / "index")
         if sink.is_new and not address.from_start:
@@ -163,3 +186,4 @@ def run_clerk(data_dir: Path, sinks: Sequence[SinkAddress], index_days: int, par
     for sink in opened:
         sink.close()
     index.close()
+    ledger.close()

@@ -36,7 +36,8 @@ class Follower(Protocol):
         ...
 
     def take(self, records: Sequence[FedRecord]) -> None:
-        """What these records give and the new positions are durable, together, when this returns.
+        """What these records give and the new positions are durable, together, when this returns or some
+        seconds later: those that were not are offered again after a crash.
 
         The records of a slot come in order and follow its position, other slots' between them. Records at or
         before a position are left out by the follower: after a crash some may come again. Whatever this

@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -72,27 +73,40 @@ def data_dir(tmp_path: Path) -> Path:
 @given(
     st.lists(st.tuples(st.sampled_from(["api-0", "api-1", "keeper"]), events), max_size=40),
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 15), st.booleans()), max_size=8),
+    st.sampled_from([0.0, 5.0]),
 )
 def test_it_is_exact_over_repeats_and_restarts(
     tmp_path_factory: pytest.TempPathFactory,
     written: list[tuple[str, bytes]],
     takes: list[tuple[int, int, bool]],
+    hold: float,
 ) -> None:
+    clock = itertools.count()
     path = tmp_path_factory.mktemp("ledger") / LEDGER
     numbers: dict[str, int] = {}
     records = []
     for slot, each in written:
         numbers[slot] = numbers.get(slot, 0) + 1
         records.append(FedRecord(slot, numbers[slot], each))
-    ledger = Ledger.open(path)
+
+    def opened() -> Ledger:
+        return Ledger.open(path, hold_seconds=hold, monotonic=lambda: float(next(clock)))
+
+    ledger = opened()
     at = 0
     for back, count, restart in takes:
         # What was taken already comes again, as after a crash of the feed; never is anything left out.
         ledger.take(records[max(0, at - back) : at + count])
         at += count
         if restart:
-            ledger.close()
-            ledger = Ledger.open(path)
+            if back % 2:
+                # What it held is lost, and comes again.
+                ledger._connection.close()
+            else:
+                ledger.close()
+            ledger = opened()
+            taken = ledger.positions()
+            ledger.take([each for each in records[:at] if each.number > taken.get(each.slot, 0)])
     ledger.take(records[at:])
     assert known(ledger) == recount([each for _, each in written])
     assert ledger.positions() == numbers
@@ -185,3 +199,35 @@ def test_of_a_trail_that_was_put_back_the_ledger_is_made_again(tmp_path: Path) -
     following._feed.close()
     ledger.close()
     writer.close()
+
+
+def test_what_cannot_be_written_was_not_taken(tmp_path: Path) -> None:
+    now = [0.0]
+    ledger = Ledger.open(tmp_path / LEDGER, hold_seconds=5.0, monotonic=lambda: now[0])
+    first, second, third = [event("s", "a", "alice", n, "AWSCURRENT", "GetSecretValue") for n in range(3)]
+    ledger.take([FedRecord("api-0", 1, first)])
+    now[0] = 5.0
+    with closing(sqlite3.connect(tmp_path / LEDGER)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ledger._connection.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            ledger.take([FedRecord("api-0", 2, second)])
+        other.rollback()
+    assert ledger.positions() == {"api-0": 1}
+    ledger.take([FedRecord("api-0", 2, second), FedRecord("api-0", 3, third)])
+    ledger.close()
+    again = Ledger.open(tmp_path / LEDGER)
+    assert known(again) == recount([first, second, third])
+    assert again.positions() == {"api-0": 3}
+    again.close()
+
+
+def test_much_that_is_held_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("strongroom.trail.ledger.MAX_HELD", 3)
+    ledger = Ledger.open(tmp_path / LEDGER, hold_seconds=5.0, monotonic=lambda: 0.0)
+    for number, secret in enumerate(("a", "b", "c"), 1):
+        ledger.take([FedRecord("api", number, event(secret, "v", "bob", 1, "AWSCURRENT", "GetSecretValue"))])
+        kept = Ledger.copy_in_memory(tmp_path / LEDGER)
+        assert kept.positions() == ({"api": 3} if number == 3 else {})
+        kept.close()
+    ledger.close()
