@@ -86,6 +86,7 @@ def synchronize(connection: PostgresConnection, source: str, target: str, verifi
         raise RotationFault(FaultKind.LOGIN, message)
     elif verifier is not None:
         _alter(connection, target, f"PASSWORD {connection.literal(verifier)}")
+    _share_administration(connection, clone)
     if _is_member(connection, original, of=clone):
         return
     lacking = original.attributes - clone.attributes
@@ -107,6 +108,27 @@ def _create(connection: PostgresConnection, original: Role, name: str, verifier:
     _join(connection, original, created)
     _alter(connection, name, f"SET role TO {connection.literal(original.name)}")
     return created
+
+
+def _share_administration(connection: PostgresConnection, role: Role) -> None:
+    """A superuser that takes turns itself has its counterpart administer the role, too.
+
+    From PostgreSQL 16 on who made a role administers it, and its members do: what a clone of the superuser
+    made, the original could not change when its turn comes.
+    """
+    if _version(connection) < MEMBERSHIP_OPTIONS_SINCE:
+        return
+    own = find_role(connection, str(connection.rows("SELECT session_user::text")[0][0]))
+    if own is None or "SUPERUSER" in own.attributes:
+        return
+    worked_as = _settings(connection, own).get(("", "role"))
+    home = None if worked_as is None else find_role(connection, worked_as)
+    if home is None or not _is_member(connection, own, of=home) or not _administers(connection, role.name):
+        return
+    query = "SELECT pg_has_role(%s::name, %s::name, 'MEMBER WITH ADMIN OPTION')"
+    if not connection.rows(query, home.name, role.name)[0][0]:
+        names = connection.name(role.name), connection.name(home.name)
+        connection.execute(f"GRANT {names[0]} TO {names[1]} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
 
 
 def _join(connection: PostgresConnection, original: Role, clone: Role) -> None:

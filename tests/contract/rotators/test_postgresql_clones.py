@@ -199,3 +199,26 @@ def test_the_superuser_of_another_host_is_refused(target: PostgresTarget) -> Non
     assert caught.value.message == "the superuser secret arn:admin is for another target"
     assert target.dump() == state
     assert quoted("stray_clone") not in state
+
+
+def test_a_superuser_that_takes_turns_itself_may_change_what_its_clone_has_made(
+    target: PostgresTarget,
+) -> None:
+    server = target.server
+    keeper, shop = target.of_user(ALTERNATING, "turner", "CREATEROLE"), target.of_user(ALTERNATING, "stall")
+    server.run("GRANT stall TO turner WITH ADMIN OPTION")
+    users = []
+    for _ in range(3):
+        keeper = rotate(target, keeper)
+        for _ in range(2):
+            shop = rotate(target, replace(shop, admin=keeper.current))
+            users.append((keeper.current["username"], shop.current["username"]))
+            assert target.logs_in(shop.current)
+    assert users == [
+        (superuser, user)
+        for superuser in ("turner_clone", "turner", "turner_clone")
+        for user in ("stall_clone", "stall")
+    ]
+    if server.major() >= 16:
+        held = "SELECT inherit_option, set_option FROM pg_auth_members WHERE roleid = 'stall_clone'::regrole"
+        assert (False, False) in server.rows(f"{held} AND member = 'turner'::regrole")
