@@ -14,8 +14,13 @@ from typing import Final
 from strongroom.cli.exits import Exit
 from strongroom.cli.looking import found_secret
 from strongroom.cli.operator import operator_event
+from strongroom.cli.rotation_findings import (
+    function_findings,
+    role_findings,
+    state_findings,
+    superuser_findings,
+)
 from strongroom.cli.rotation_report import Checked, print_checked
-from strongroom.cli.rotations import left_pending
 from strongroom.errors import ServiceError
 from strongroom.identity.principal import Principal, PrincipalType
 from strongroom.names import (
@@ -28,17 +33,15 @@ from strongroom.names import (
     StagingLabel,
     root_arn,
 )
-from strongroom.operations.authorize import allowed, authorize
+from strongroom.operations.authorize import authorize
 from strongroom.operations.call import Call, Resources
 from strongroom.operations.datakeys import KeyMemory, open_value
-from strongroom.operations.lambda_.policies import function_of, may_invoke
-from strongroom.operations.rotation_role import ROLE_NAME, as_service, rotation_role
 from strongroom.operations.rotation_way import ByFunction, ByRotator, rotator_of, settings_of, way_of
 from strongroom.operations.secretsmanager.resolution import secret_target
-from strongroom.operations.secretsmanager.rotation_records import duty_of
 from strongroom.ports import ROOT_KEY_CHECKS, ReadUnit
 from strongroom.rootkey import open_root_key
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, parse_document
+from strongroom.secret.lifecycle import is_marked
 from strongroom.secret.material import CheckFinding, RotationMaterial
 from strongroom.secret.records import Secret
 from strongroom.secret.rotation import ADMIN, names_target, pending_version, use_refused
@@ -60,7 +63,6 @@ NOT_USED: Final = (
 )
 _SENT_NOWHERE: Final = frozenset({"tls-key"})
 """Engines whose superuser secret is an authority's key, which signs here."""
-_ACTIONS: Final = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
 _GET: Final = "secretsmanager:GetSecretValue"
 
 
@@ -81,7 +83,6 @@ def print_check(
 
     Raises:
         RoomError, RootKeyError: the directory or the root key cannot be used; there is no such secret.
-        ServiceError: the account's root user may not read the secret, or its key cannot be used.
     """
     clock, entropy = SystemClock(), SystemEntropy()
     room = Room.open(data_dir, own=False)
@@ -138,12 +139,18 @@ def _call(secret: Secret, resources: Resources, now: dt.datetime) -> Call:
 
 def _look(unit: ReadUnit, call: Call, secret: Secret, superuser_at: str | None = None) -> Checked:
     secret = unit.secret(secret.arn) or secret
-    findings = [*_state_findings(unit, secret)]
-    current = _document(unit, call, secret, AWSCURRENT)
+    findings = [*state_findings(unit, secret)]
+    if is_marked(secret):
+        return Checked(secret, findings, None, None)
     way = way_of(unit, call.resources, secret)
     if isinstance(way, ByFunction):
-        findings += _function_findings(unit, secret, way)
+        findings += function_findings(unit, secret, way)
         return Checked(secret, findings, way, None)
+    try:
+        current = _document(unit, call, secret, AWSCURRENT)
+    except ServiceError as error:
+        findings.append(CheckFinding("value", FaultKind.SERVICE, f"it cannot be read: {error.message}"))
+        return Checked(secret, findings, None, None)
     if current is None:
         message = "the secret has no current value that is a JSON object"
         findings.append(CheckFinding("value", FaultKind.SECRET, message))
@@ -155,15 +162,22 @@ def _look(unit: ReadUnit, call: Call, secret: Secret, superuser_at: str | None =
         return Checked(secret, findings, None, None)
     words = f"rotated by the rotator for {way.name}, {way.strategy.value}"
     findings.append(CheckFinding("rotator", None, words))
-    findings += _role_findings(unit, call, secret)
+    findings += role_findings(unit, call, secret)
     try:
         superuser, admin = _admin(unit, call, secret, current)
+        if superuser is not None:
+            findings += superuser_findings(unit, call, secret, superuser)
         if admin is not None and not _may_be_used(secret, way, current, admin, superuser_at):
             return Checked(secret, findings, way, None, superuser, NOT_USED)
     except (ServiceError, RotationFault) as error:
-        findings.append(CheckFinding("superuser secret", FaultKind.SECRET, str(error)))
+        findings.append(CheckFinding("superuser secret", FaultKind.SECRET, error.message))
         return Checked(secret, findings, way, None)
-    return Checked(secret, findings, way, _material(unit, call, secret, current, admin, way), superuser)
+    material = _material(unit, call, secret, current, admin, way)
+    if material.pending is None and unit.version(secret.arn, pending_version(secret) or "") is not None:
+        message = "what is under AWSPENDING is no JSON object"
+        findings.append(CheckFinding("pending", FaultKind.SECRET, message))
+        return Checked(secret, findings, way, None, superuser)
+    return Checked(secret, findings, way, material, superuser)
 
 
 def _material(
@@ -189,61 +203,15 @@ def _material(
     )
 
 
-def _state_findings(unit: ReadUnit, secret: Secret) -> list[CheckFinding]:
-    findings: list[CheckFinding] = []
-    if secret.deleted_at is not None:
-        findings.append(CheckFinding("secret", FaultKind.SECRET, "it is marked for deletion"))
-    if secret.replica_of is not None or secret.cross_account_primary is not None:
-        findings.append(CheckFinding("secret", FaultKind.SECRET, "it is a replica; its primary is rotated"))
-    duty, left = duty_of(unit, secret.arn), left_pending(secret)
-    if duty is not None and duty.run is not None:
-        findings.append(
-            CheckFinding("labels", None, "a rotation is under way: see 'strongroom rotation status'")
-        )
-    elif left is not None:
-        findings.append(CheckFinding("labels", FaultKind.SERVICE, left))
-    return findings
-
-
-def _function_findings(unit: ReadUnit, secret: Secret, way: ByFunction) -> list[CheckFinding]:
-    if function_of(unit, way.arn) is None:
-        return [CheckFinding("function", FaultKind.FUNCTION, f"there is no function {way.arn}")]
-    if not may_invoke(unit, way.arn, secret.arn, secret.account_id):
-        message = f"the policy of the function {way.arn} does not let secretsmanager.amazonaws.com in"
-        return [CheckFinding("function", FaultKind.FUNCTION, message)]
-    message = (
-        f"{way.arn} can be invoked; what it does itself is known by running it: RotateSecret with "
-        "RotateImmediately false tests it"
-    )
-    return [CheckFinding("function", None, message)]
-
-
-def _role_findings(unit: ReadUnit, call: Call, secret: Secret) -> list[CheckFinding]:
-    role = rotation_role(unit, secret.account_id)
-    if role is None:
-        return [CheckFinding("role", None, f"{ROLE_NAME} is made by RotateSecret")]
-    service = as_service(call, role)
-    refused = [
-        action
-        for action in _ACTIONS
-        if not allowed(
-            service, unit, secret_target(service, unit, secret.arn, f"secretsmanager:{action}")
-        ).allowed
-    ]
-    if refused:
-        message = f"policies do not allow the role {role.arn} {', '.join(refused)} on this secret"
-        return [CheckFinding("role", FaultKind.SERVICE, message)]
-    return [CheckFinding("role", None, f"{ROLE_NAME} may read and write this secret")]
-
-
 def _admin(
     unit: ReadUnit, call: Call, secret: Secret, current: SecretDocument
 ) -> tuple[Arn | None, SecretDocument | None]:
     """Return the superuser secret's ARN and value; None of either: the secret's value names none.
 
     Raises:
-        RotationFault: a rotation would not use it; there is none, or it has no value.
-        ServiceError: the account's root user may not read it, or it does not open.
+        RotationFault: a rotation would not use it; there is none; it is marked, cannot be read, or has no
+            value.
+        ServiceError: the account's root user may not look for it, or it is no name.
     """
     named = current.text(ADMIN, "")
     if not named:
@@ -253,14 +221,20 @@ def _admin(
         raise RotationFault(FaultKind.SECRET, refused)
     target = secret_target(call, unit, named, _GET)
     authorize(call, unit, (target,))
-    if not isinstance(target.record, Secret):
+    found = target.record
+    if not isinstance(found, Secret):
         raise RotationFault(FaultKind.SECRET, f"there is no superuser secret {named}")
-    admin = _document(unit, call, target.record, AWSCURRENT)
+    if is_marked(found):
+        raise RotationFault(FaultKind.SECRET, f"the superuser secret {named} is marked for deletion")
+    try:
+        admin = _document(unit, call, found, AWSCURRENT)
+    except ServiceError as error:
+        message = f"the superuser secret {named} cannot be read: {error.message}"
+        raise RotationFault(FaultKind.SERVICE, message) from error
     if admin is None:
-        raise RotationFault(
-            FaultKind.SECRET, "the superuser secret has no current value that is a JSON object"
-        )
-    return target.record.arn, admin
+        message = f"the superuser secret {named} has no current value that is a JSON object"
+        raise RotationFault(FaultKind.SECRET, message)
+    return found.arn, admin
 
 
 def _may_be_used(

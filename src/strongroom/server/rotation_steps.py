@@ -6,7 +6,7 @@ Source: fact sheet rotation sections 4, 6, 8 and 9.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -294,8 +294,14 @@ class RotationSteps:
         except NoRole as missing:
             raise _no_role() from missing
         value = _value(answer)
-        optional = label is not None and label != AWSCURRENT
-        document = _or_none(lambda: parse_document(value)) if optional else parse_document(value)
+        try:
+            document: SecretDocument | None = parse_document(value)
+        except RotationFault as fault:
+            if label is None:
+                raise RotationFault(fault.kind, f"the version being made: {fault.message}") from fault
+            if label == AWSCURRENT:
+                raise
+            document = None
         if document is not None:
             # By the version that was read: the label may have moved since it was looked at.
             memory.documents[VersionId(answer["VersionId"])] = document
@@ -313,13 +319,6 @@ class RotationSteps:
 def _value(answer: dict[str, Any]) -> SecretValue:
     text = answer.get("SecretString")
     return SecretValue(text=text) if text is not None else SecretValue(binary=b"binary")
-
-
-def _or_none(work: Callable[[], SecretDocument]) -> SecretDocument | None:
-    try:
-        return work()
-    except RotationFault:
-        return None
 
 
 def _refused(operation: str, refusal: CallRefused) -> RotationFault:

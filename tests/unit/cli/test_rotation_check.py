@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,12 +11,16 @@ from msgspec.structs import replace
 
 from strongroom.cli import rotation_check
 from strongroom.cli.rotation_report import Checked
+from strongroom.operations.kms.policies import PUT_KEY_POLICY
+from strongroom.operations.rotation_role import ROLE_NAME, rotation_role
+from strongroom.operations.secretsmanager.lifecycle import DELETE_SECRET
 from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, ROTATE_SECRET
 from strongroom.operations.secretsmanager.values import PUT_SECRET_VALUE
+from strongroom.ports import ROLES
 from strongroom.secret.records import Secret
 from strongroom.secret.rotation import CHANGED, NOT_APPROVED
-from support.key_room import ACCOUNT, REGION
-from support.rotation_room import RotationRoom
+from support.key_room import ACCOUNT, REGION, for_principal, policy
+from support.rotation_room import FUNCTION, RotationRoom
 
 APPROVED_FOR = {"engine": "target", "host": "db.example", "port": 5432}
 
@@ -122,6 +127,114 @@ def test_a_value_without_a_port_is_named_by_its_host(room: RotationRoom) -> None
     secret = room.add_rotated(masterarn=admin.arn)
     assert looked_at(room, secret, "h:5432").unchecked == rotation_check.NOT_USED
     assert_used(looked_at(room, secret, "h"))
+
+
+DENIED: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Deny", "Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+    ],
+}
+
+
+def test_a_value_that_cannot_be_read_is_a_finding(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.attach_policy(secret.arn, json.dumps(DENIED))
+    [why] = faults(looked_at(room, secret))
+    assert why.startswith(
+        f"it cannot be read: User: arn:aws:iam::{ACCOUNT}:root is not authorized to perform"
+    )
+    assert why.endswith("with an explicit deny in a resource-based policy")
+
+
+def test_a_function_that_rotates_a_secret_needs_no_value(room: RotationRoom) -> None:
+    room.add_function()
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, {"SecretId": "db", "ClientRequestToken": "a" * 32, "RotationLambdaARN": FUNCTION})
+    room.attach_policy(secret.arn, json.dumps(DENIED))
+    assert faults(looked_at(room, secret)) == []
+
+
+def test_of_a_secret_marked_for_deletion_nothing_is_opened(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(DELETE_SECRET, {"SecretId": "db"})
+    checked = looked_at(room, secret)
+    assert checked.material is None
+    assert [each.message for each in checked.findings] == ["it is marked for deletion"]
+
+
+def break_nothing(room: RotationRoom, admin: Secret) -> None: ...
+
+
+def break_value(room: RotationRoom, admin: Secret) -> None:
+    request = {"SecretId": "admin", "ClientRequestToken": "c" * 32, "SecretString": "no JSON"}
+    room.run(PUT_SECRET_VALUE, request)
+
+
+def break_policy(room: RotationRoom, admin: Secret) -> None:
+    room.attach_policy(admin.arn, json.dumps(DENIED))
+
+
+def break_role(room: RotationRoom, admin: Secret) -> None:
+    role = f"arn:aws:iam::*:role/aws-service-role/*/{ROLE_NAME}"
+    condition = {"Condition": {"ArnLike": {"aws:PrincipalArn": role}}}
+    statement = {**DENIED["Statement"][0], **condition}
+    room.attach_policy(admin.arn, json.dumps({**DENIED, "Statement": [statement]}))
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (break_nothing, ""),
+        (lambda room, admin: room.run(DELETE_SECRET, {"SecretId": "admin"}), "is marked for deletion"),
+        (break_value, "has no current value that is a JSON object"),
+        (break_role, "policies do not allow the role arn:aws:iam::"),
+        (break_policy, "User: arn:aws:iam::111122223333:root is not authorized"),
+    ],
+)
+def test_what_is_wrong_with_the_superuser_secret_is_said_of_it(
+    room: RotationRoom, harm: Callable[[RotationRoom, Secret], object], why: str
+) -> None:
+    admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root"})])
+    secret = room.add_rotated(masterarn=admin.arn)
+    room.run(ROTATE_SECRET, {"SecretId": "db", "ClientRequestToken": "a" * 32})
+    room.work()
+    harm(room, admin)
+    told = faults(looked_at(room, secret))
+    assert len(told) == bool(why)
+    assert all(why in each and admin.arn in each for each in told)
+
+
+def test_a_role_that_has_gone_or_cannot_decrypt_is_found(room: RotationRoom) -> None:
+    key = room.add_key()
+    value = {"engine": "target", "host": "h", "username": "bob", "password": "old"}
+    secret = room.add_secret("db", [json.dumps(value)], kms_key_id=key.arn)
+    room.run(ROTATE_SECRET, {"SecretId": "db", "ClientRequestToken": "a" * 32})
+    room.work()
+    assert faults(looked_at(room, secret)) == []
+    role = rotation_role(room.unit, ACCOUNT)
+    assert role is not None
+    owner = for_principal(f"arn:aws:iam::{ACCOUNT}:root", "kms:*")
+    refusal = {"Effect": "Deny", "Principal": {"AWS": role.arn}, "Action": "kms:Decrypt", "Resource": "*"}
+    room.run(PUT_KEY_POLICY, {"KeyId": key.arn, "Policy": policy(owner, refusal)})
+    assert faults(looked_at(room, secret)) == [
+        f"the role {role.arn} cannot open the value: Access to KMS is not allowed"
+    ]
+    room.unit.delete(ROLES, ACCOUNT, role.role_id)
+    assert faults(looked_at(room, secret)) == [
+        f"{ROLE_NAME} has gone, or does not trust secretsmanager.amazonaws.com; RotateSecret makes it"
+    ]
+
+
+def test_garbage_left_under_awspending_is_found(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    value = {"SecretString": "garbage", "VersionStages": ["AWSPENDING"]}
+    room.run(PUT_SECRET_VALUE, {"SecretId": "db", "ClientRequestToken": "c" * 32, **value})
+    checked = looked_at(room, secret)
+    assert checked.material is None
+    left, pending = faults(checked)
+    assert left.startswith(f"AWSPENDING was left on version {'c' * 32}; RotateSecret is refused until")
+    assert pending == "what is under AWSPENDING is no JSON object"
 
 
 def unapproved(room: RotationRoom, **members: str) -> tuple[Secret, dict[str, Any]]:

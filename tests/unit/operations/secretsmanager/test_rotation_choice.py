@@ -10,11 +10,20 @@ from typing import Any
 
 import pytest
 
-from strongroom.errors import InvalidRequestException, ResourceNotFoundException, ServiceError
+from strongroom.errors import (
+    InvalidRequestException,
+    ResourceExistsException,
+    ResourceNotFoundException,
+    ServiceError,
+)
+from strongroom.names import AWSCURRENT
 from strongroom.operations.secretsmanager.lifecycle import DELETE_SECRET
-from strongroom.operations.secretsmanager.rotation import ROTATE_SECRET
+from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, ROTATE_SECRET
 from strongroom.operations.secretsmanager.rotation_choice import NO_SUPERUSER, SUPERUSER_MARKED
 from strongroom.operations.secretsmanager.values import PUT_SECRET_VALUE
+from strongroom.operations.secretsmanager.versions import UPDATE_SECRET_VERSION_STAGE
+from strongroom.secret.document import FaultKind, RotationFault
+from strongroom.secret.runs import Outcome
 from support.key_room import ACCOUNT, REGION
 from support.rotation_room import FUNCTION, RotationRoom
 
@@ -118,3 +127,55 @@ def test_what_is_wrong_with_a_superuser_secret_later_is_said_of_it(
         room.run(PUT_SECRET_VALUE, written)
     room.work()
     assert room.history(secret.arn)[0].message.startswith(f"the superuser secret {admin.arn}: {why}")
+
+
+GARBAGE: dict[str, Any] = {"SecretId": "db", "ClientRequestToken": "c" * 32, "VersionStages": ["AWSPENDING"]}
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ({"SecretString": "garbage"}, "the version being made: the secret's value is no valid JSON"),
+        ({"SecretString": "[]"}, "the version being made: the secret's value must be a JSON object"),
+        (
+            {"SecretBinary": b"x"},
+            "the version being made: the secret is binary; rotation needs a JSON object",
+        ),
+    ],
+)
+def test_what_was_put_under_awspending_by_hand_is_met_by_the_schedule(
+    room: RotationRoom, written: dict[str, Any], why: str
+) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationRules": {"AutomaticallyAfterDays": 1}})
+    room.work()
+    room.run(PUT_SECRET_VALUE, {**GARBAGE, **written})
+    assert refused(room, InvalidRequestException, {**ROTATE, "ClientRequestToken": "d" * 32}) == (
+        "A previous rotation isn't complete. That rotation will be reattempted."
+    )
+    current = room.labels(secret.arn)[AWSCURRENT]
+    room.clock.pass_(days=2)
+    room.work()
+    record = room.history(secret.arn)[-1]
+    assert (record.version_id, record.outcome, record.kind) == ("c" * 32, Outcome.FAILED, "secret")
+    assert record.message.startswith(why)
+    assert room.labels(secret.arn)[AWSCURRENT] == current
+
+
+def test_the_token_of_a_rotation_that_was_given_up_is_not_taken_for_one_that_goes_on(
+    room: RotationRoom,
+) -> None:
+    room.add_rotated()
+    room.rotator.refused["set"] = RotationFault(FaultKind.TARGET, "stuck")
+    room.run(ROTATE_SECRET, ROTATE)
+    room.work()
+    assert room.run(ROTATE_SECRET, ROTATE)["VersionId"] == ROTATE["ClientRequestToken"]
+    room.run(CANCEL_ROTATE_SECRET, {"SecretId": "db"})
+    assert refused(room, InvalidRequestException) == (
+        "A previous rotation isn't complete. That rotation will be reattempted."
+    )
+    label = {"VersionStage": "AWSPENDING", "RemoveFromVersionId": ROTATE["ClientRequestToken"]}
+    room.run(UPDATE_SECRET_VERSION_STAGE, {"SecretId": "db", **label})
+    assert refused(room, ResourceExistsException).startswith(
+        f"You can't use ClientRequestToken {ROTATE['ClientRequestToken']} because that value is already in use"
+    )
