@@ -3,9 +3,11 @@
     .venv/bin/python -m bench.rotation [--rotations 50] [--secrets 500]
 
 The server and a PostgreSQL are started on this machine. First one secret is rotated over and over; the time
-is from the RotateSecret call to the moment DescribeSecret shows the new version as AWSCURRENT alone. Then
-many secrets are rotated at once while wrk reads another one; its rate before and meanwhile is compared. On a
-machine that does other work the processor's time of the process that rotates says more.
+is from the RotateSecret call to the moment DescribeSecret shows the new version as AWSCURRENT alone. Then as
+many others are rotated at once while nothing else happens, which shows what a rotation takes of the
+processor, process by process. At last a large number is rotated at once while wrk reads another secret; its
+rate meanwhile is compared with that before and after. On a machine that does other work the processor's
+times say more than the rates.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.load import Signer, load, need_wrk
+from bench.load import Signer, load, need_wrk, send_all, token
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -31,6 +35,10 @@ from support.running import Server, running
 
 REGION = "us-east-1"
 FIRST = "first-password-1"
+SECONDS = 10
+POLL_SECONDS = 1.0
+QUIET = {"log_statement": "none", "log_min_duration_statement": "-1", "log_connections": "off"}
+"""Databases do not write down every statement, as they do in the tests."""
 
 
 def main() -> None:
@@ -41,84 +49,119 @@ def main() -> None:
     need_wrk()
     with (
         tempfile.TemporaryDirectory() as directory,
-        running_postgres() as database,
+        running_postgres(**QUIET) as database,
         running(["--ephemeral", "--workers", "2"], Path(directory) / "log") as server,
     ):
-        client = server.client("secretsmanager", region=REGION)
-        _one_after_another(server, client, database, arguments.rotations)
-        _many_at_once(server, client, database, arguments.secrets)
+        bench = Bench(server, database)
+        bench.one_after_another(arguments.rotations)
+        bench.cost(arguments.rotations)
+        bench.many_at_once(arguments.secrets)
 
 
-def _a_secret(client: Any, database: PostgresServer, name: str) -> None:
-    database.run(f"CREATE ROLE {name} LOGIN PASSWORD '{FIRST}'")
-    client.create_secret(Name=name, SecretString=json.dumps(database.document(name, FIRST)))
+class Bench:
+    def __init__(self, server: Server, database: PostgresServer) -> None:
+        self._server = server
+        self._database = database
+        self._client = server.client("secretsmanager", region=REGION)
+        self._signer = Signer(server.endpoint, server.access_key_id, server.secret_access_key)
 
-
-def _one_after_another(server: Server, client: Any, database: PostgresServer, rotations: int) -> None:
-    _a_secret(client, database, "one")
-    taken, busy = [], 0.0
-    for number in range(rotations + 5):
-        if number == 5:
-            busy = _processor_seconds(server)
-        began = time.perf_counter()
-        token = client.rotate_secret(SecretId="one")["VersionId"]
-        while client.describe_secret(SecretId="one")["VersionIdsToStages"].get(token) != ["AWSCURRENT"]:
-            time.sleep(0.002)
-        if number >= 5:
+    def one_after_another(self, rotations: int) -> None:
+        self._make(["one"])
+        taken = []
+        for _ in range(rotations + 5):
+            began = time.perf_counter()
+            version = self._client.rotate_secret(SecretId="one")["VersionId"]
+            while self._described("one")["VersionIdsToStages"].get(version) != ["AWSCURRENT"]:
+                time.sleep(0.002)
             taken.append((time.perf_counter() - began) * 1000)
-    print(
-        f"one rotation, {rotations} times: median {statistics.median(taken):.0f} ms, "
-        f"95th percentile {statistics.quantiles(taken, n=20)[-1]:.0f} ms, slowest {max(taken):.0f} ms; "
-        f"{(_processor_seconds(server) - busy) * 1000 / rotations:.0f} ms of processor each"
-    )
+        taken = taken[5:]
+        print(
+            f"one rotation, {rotations} times: median {statistics.median(taken):.0f} ms, "
+            f"95th percentile {statistics.quantiles(taken, n=20)[-1]:.0f} ms, slowest {max(taken):.0f} ms"
+        )
 
+    def cost(self, rotations: int) -> None:
+        names = [f"few{number}" for number in range(rotations)]
+        self._make(names)
+        with self._processor_of(rotations, "nothing else happens"):
+            self._rotate(names)
 
-def _processor_seconds(server: Server) -> float:
-    """Return what the process that rotates has used."""
-    process = process_of(server, "rotation")
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def many_at_once(self, secrets: int) -> None:
+        names = [f"many{number}" for number in range(secrets)]
+        self._make(names)
+        self._client.create_secret(Name="read", SecretString="x" * 100)
+        reads = [self._signer.call("GetSecretValue", {"SecretId": "read"}) for _ in range(100)]
+        load(self._server.endpoint, reads, seconds=2)
+        before = load(self._server.endpoint, reads, seconds=SECONDS).rate
+        taken: list[float] = []
 
+        def rotate() -> None:
+            began = time.perf_counter()
+            self._rotate(names)
+            taken.append(time.perf_counter() - began)
 
-def _many_at_once(server: Server, client: Any, database: PostgresServer, secrets: int) -> None:
-    names = [f"many{number}" for number in range(secrets)]
-    for name in names:
-        _a_secret(client, database, name)
-    client.create_secret(Name="read", SecretString="x" * 100)
-    signer = Signer(server.endpoint, server.access_key_id, server.secret_access_key)
-    reads = [signer.call("GetSecretValue", {"SecretId": "read"}) for _ in range(100)]
-    load(server.endpoint, reads, seconds=2)
-    before = load(server.endpoint, reads, seconds=10)
-    done = threading.Event()
-    taken: list[float] = []
+        thread = threading.Thread(target=rotate)
+        meanwhile: list[float] = []
+        with self._processor_of(secrets, "reads go on", ("rotation", "PostgreSQL")):
+            thread.start()
+            while not taken:
+                meanwhile.append(load(self._server.endpoint, reads, seconds=SECONDS).rate)
+            thread.join()
+        # In the last of them there was rest at the end.
+        rate = statistics.mean(meanwhile[:-1] or meanwhile)
+        after = load(self._server.endpoint, reads, seconds=SECONDS).rate
+        print(
+            f"{secrets} at once: {taken[0]:.1f} s; GetSecretValue {before:.0f}/s before, {after:.0f}/s "
+            f"after, {rate:.0f}/s meanwhile ({rate / statistics.mean([before, after]):.0%})"
+        )
 
-    def rotate() -> None:
-        began = time.perf_counter()
+    def _make(self, names: Sequence[str]) -> None:
+        self._database.run(*(f"CREATE ROLE {name} LOGIN PASSWORD '{FIRST}'" for name in names))
         for name in names:
-            client.rotate_secret(SecretId=name)
-        waiting = set(names)
-        while waiting:
-            for name in sorted(waiting):
-                if "LastRotatedDate" not in client.describe_secret(SecretId=name):
-                    break
-                waiting.discard(name)
-            else:
-                continue
-            time.sleep(0.1)
-        taken.append(time.perf_counter() - began)
-        done.set()
+            value = json.dumps(self._database.document(name, FIRST))
+            self._client.create_secret(Name=name, SecretString=value)
 
-    thread = threading.Thread(target=rotate)
-    thread.start()
-    meanwhile = []
-    while not done.is_set():
-        meanwhile.append(load(server.endpoint, reads, seconds=5).rate)
-    thread.join()
-    rate = statistics.mean(meanwhile)
-    print(
-        f"{secrets} at once: {taken[0]:.1f} s; GetSecretValue {before.rate:.0f}/s before, "
-        f"{rate:.0f}/s meanwhile ({rate / before.rate:.0%})"
-    )
+    def _described(self, name: str) -> Any:
+        return self._client.describe_secret(SecretId=name)
+
+    def _rotate(self, names: Sequence[str]) -> None:
+        """All have been rotated. They are asked after seldom, the last one first: asking takes time, too."""
+        requests = [{"SecretId": name, "ClientRequestToken": token()} for name in names]
+        calls = [self._signer.call("RotateSecret", request) for request in requests]
+        send_all(self._server.endpoint, calls, connections=1)
+        for name in reversed(names):
+            while "LastRotatedDate" not in self._described(name):
+                time.sleep(POLL_SECONDS)
+
+    @contextmanager
+    def _processor_of(self, rotations: int, when: str, shown: Sequence[str] = ()) -> Iterator[None]:
+        """Print what a rotation took of the processor, by process, while the block ran."""
+        before = self._processor_seconds()
+        yield
+        after = self._processor_seconds()
+        each = {name: (after[name] - before[name]) * 1000 / rotations for name in shown or after}
+        text = ", ".join(f"{name} {value:.1f}" for name, value in each.items())
+        print(f"processor for each of {rotations} while {when}: {sum(each.values()):.1f} ms: {text}")
+
+    def _processor_seconds(self) -> dict[str, float]:
+        found = {"rotation": 0.0, "PostgreSQL": _processor(self._database.process.pid)}
+        rotation = process_of(self._server, "rotation")
+        supervisor = self._server.process.pid
+        for process in _below(supervisor):
+            name = "rotation" if process == rotation else "other processes"
+            found[name] = found.get(name, 0.0) + _processor(process)
+        return found
+
+
+def _below(process: int) -> list[int]:
+    text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [below for child in map(int, text.split()) for below in (child, *_below(child))]
+
+
+def _processor(process: int) -> float:
+    """Return the processor time of a process, and of its children that have ended."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,12 +142,13 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Give a server of its own; skip the test where the wheel is not installed."""
+def running_postgres(**changed: str) -> Iterator[PostgresServer]:
+    """Give a server of its own, some of its settings changed; skip the test where the wheel is not
+    installed."""
     programs = _programs()
     runas = Runas.lesser()
     with own_directory(runas, "strongroom-postgres-") as directory:
-        server = _start(programs, runas, directory)
+        server = _start(programs, runas, directory, changed)
         try:
             yield server
         finally:
@@ -164,7 +165,7 @@ def _programs() -> Path:
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
-def _start(programs: Path, runas: Runas, directory: Path) -> PostgresServer:
+def _start(programs: Path, runas: Runas, directory: Path, changed: Mapping[str, str]) -> PostgresServer:
     password_file = runas.own(_write(directory / "password", ADMIN_PASSWORD))
     data = directory / "data"
     runas.run(
@@ -196,6 +197,7 @@ def _start(programs: Path, runas: Runas, directory: Path) -> PostgresServer:
         "fsync": "off",
         "shared_buffers": "16MB",
         "max_connections": "60",
+        **changed,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     process = runas.start([programs / "postgres", "-D", data, "-p", str(port), *options], log)

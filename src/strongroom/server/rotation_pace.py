@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["AT_ONCE", "COUNTED", "pause_after"]
+__all__ = ["AT_ONCE", "COUNTED", "LONGEST_SECONDS", "SPREAD_SECONDS", "pause_after"]
 
 AT_ONCE: Final = 8
 """So many begin without a pause: whoever rotates one secret, or a few, waits for nothing."""
-SPREAD_SECONDS: Final = 100.0
+SPREAD_SECONDS: Final = 110.0
 """Within this time all that is due has begun, if the machine can do it."""
-LONGEST_SECONDS: Final = 0.2
+LONGEST_SECONDS: Final = 0.22
 COUNTED: Final = 1000
 """So many due at once, or more, are done as fast as the machine can: a pause would make them late."""
 
