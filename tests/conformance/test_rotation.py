@@ -6,8 +6,10 @@ Source: fact sheet rotation sections 1, 2, 3 and 5.
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import uuid
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from support.dialogue import (
 )
 from support.drawer import Drawer
 from support.rotating_server import ACCOUNT, SINGLE_USER, rotating
+from support.rotation_functions import a_function, a_role
 from support.running import REGION, Server
 from support.signing import json_call, send
 
@@ -44,6 +47,11 @@ NO_TOKEN = "You must provide a ClientRequestToken value. We recommend a UUID-typ
 NOT_COMPLETE = (
     "InvalidRequestException",
     "A previous rotation isn't complete. That rotation will be reattempted.",
+)
+CANNOT_INVOKE = (
+    "AccessDeniedException",
+    "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "
+    "access to the principal secretsmanager.amazonaws.com.",
 )
 NO_FUNCTION = (
     "InvalidRequestException",
@@ -321,12 +329,40 @@ def test_without_a_function_nothing_is_stored(secrets: Any, plain: str, request_
 def test_a_function_that_is_not_there_is_refused_and_nothing_stored(secrets: Any, name: str) -> None:
     before = picture(secrets, name)
     absent = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:absent"
-    assert refused(secrets.rotate_secret, SecretId=name, RotationLambdaARN=absent) == (
-        "AccessDeniedException",
-        "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "
-        "access to the principal secretsmanager.amazonaws.com.",
-    )
+    assert refused(secrets.rotate_secret, SecretId=name, RotationLambdaARN=absent) == CANNOT_INVOKE
     assert picture(secrets, name) == before
+
+
+def test_a_function_that_does_not_admit_the_service_is_refused_and_nothing_stored(
+    server: Server, secrets: Any, name: str
+) -> None:
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("lambda_function.py", "def lambda_handler(event, context): ...")
+    function = a_function(server, a_role(server), "none", "none", code=code.getvalue())
+    functions = server.client("lambda")
+    admitted = {"FunctionName": function, "StatementId": "service"}
+    functions.remove_permission(**admitted)
+    before = picture(secrets, name)
+    wrong: list[dict[str, str]] = [
+        {},
+        {"Principal": "events.amazonaws.com"},
+        {"Principal": "secretsmanager.amazonaws.com", "SourceAccount": "999999999999"},
+        {"Principal": "secretsmanager.amazonaws.com", "SourceArn": f"{before['description']['ARN']}x"},
+    ]
+    for permission in wrong:
+        if permission:
+            functions.add_permission(**admitted, Action="lambda:InvokeFunction", **permission)
+        assert refused(secrets.rotate_secret, SecretId=name, RotationLambdaARN=function) == CANNOT_INVOKE
+        assert picture(secrets, name) == before
+        if permission:
+            functions.remove_permission(**admitted)
+    functions.add_permission(
+        **admitted, Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
+    )
+    secrets.rotate_secret(SecretId=name, RotationLambdaARN=function)
+    secrets.cancel_rotate_secret(SecretId=name)
+    functions.close()
 
 
 def test_a_token_of_another_version_is_refused(secrets: Any, name: str) -> None:
