@@ -59,7 +59,8 @@ from strongroom.wire.models import ServiceModel
 __all__ = ["THREADS", "Rotations", "mend", "run_rotations"]
 
 THREADS: Final = 8
-"""Secrets that are rotated at once."""
+"""Secrets that are rotated at once. A quarter is kept from functions, and from attempts after one that has
+failed: what hangs holds up nobody else's first attempt."""
 TICK_SECONDS: Final = 0.02
 NICENESS: Final = 10
 REST_SECONDS: Final = 30.0
@@ -99,6 +100,9 @@ class Rotations:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rotation")
         self._running: dict[Arn, float] = {}
         """Secrets that are at work on, and since when."""
+        self._doubtful: set[Arn] = set()
+        """Those of them that may take long: by functions, or after an attempt that failed."""
+        self._most_doubtful = threads - threads // 4
         self._resting: dict[Arn, float] = {}
         """Secrets whose records could not be read or written, and until when they are left alone."""
         self._failures: Counter[str] = Counter()
@@ -126,12 +130,21 @@ class Rotations:
         if free <= 0 or moment < self._begin_again:
             return
         found = self._store.read(self._due)
-        for arn in found:
+        for arn, doubtful in found:
             with self._gate:
                 if len(self._running) >= self._threads or arn in self._running:
                     continue
+                if doubtful and len(self._doubtful) >= self._most_doubtful:
+                    continue
                 self._running[arn] = time.monotonic()
-            self._pool.submit(self._rotate, arn)
+                if doubtful:
+                    self._doubtful.add(arn)
+            try:
+                self._pool.submit(self._rotate, arn)
+            except RuntimeError:
+                # The machine has no thread to give; it is due as before.
+                self._done_with(arn)
+                raise
             if self._pause > 0.0:
                 self._begin_again = moment + self._pause
                 return
@@ -157,21 +170,25 @@ class Rotations:
             time.sleep(TICK_SECONDS)
         return not self._running
 
-    def _due(self, unit: ReadUnit) -> list[Arn]:
-        """Return what is due and not begun. As long as nothing was committed and no time has come, nothing
-        is asked of the database."""
+    def _due(self, unit: ReadUnit) -> list[tuple[Arn, bool]]:
+        """Return what is due and not begun, each with whether it may take long. As long as nothing was
+        committed and no time has come, nothing is asked of the database."""
         mark = unit.mark
         if mark is not None and mark == self._seen_mark and time.monotonic() < self._idle_until:
             return []
         now = self._clock.now()
         moment = time.monotonic()
         self._resting = {arn: until for arn, until in self._resting.items() if until > moment}
-        page = due(unit, now, 2 * max(self._threads, AT_ONCE) + len(self._resting))
         with self._gate:
             busy = self._running.keys() | self._resting.keys()
-        idle = [each for each in page if each.secret_arn not in busy]
-        self._pause = self._pause_after(unit, idle, now)
-        waiting = [each.secret_arn for each in idle]
+            full = len(self._doubtful) >= self._most_doubtful
+        # What may not begin now must not hide what stands behind it.
+        most = COUNTED if full else 2 * max(self._threads, AT_ONCE) + len(self._resting)
+        idle = [each for each in due(unit, now, most) if each.secret_arn not in busy]
+        told = [(each, _is_doubtful(unit, each)) for each in idle]
+        told = [(each, doubtful) for each, doubtful in told if not (full and doubtful)]
+        self._pause = self._pause_after(unit, [each for each, _ in told], now)
+        waiting = [(each.secret_arn, doubtful) for each, doubtful in told]
         self._seen_mark = mark
         # Times of duties are looked at again after a short while, whatever is committed.
         self._idle_until = 0.0 if waiting else time.monotonic() + 10 * TICK_SECONDS
@@ -205,8 +222,12 @@ class Rotations:
             # If this fails, too, its lease ends by itself.
             self._store.write(partial(put_back, secret_arn=arn, owner=self._owner, until=until))
         finally:
-            with self._gate:
-                self._running.pop(arn, None)
+            self._done_with(arn)
+
+    def _done_with(self, arn: Arn) -> None:
+        with self._gate:
+            self._running.pop(arn, None)
+            self._doubtful.discard(arn)
 
     def _one(self, task: Task, memory: RunMemory) -> Task | None:
         """Do a step and record how it went; return the next."""
@@ -241,6 +262,14 @@ class Rotations:
     def _write(self, work: Callable[..., Task | None], *arguments: Any) -> Task | None:
         now = self._clock.now()
         return self._store.write(lambda unit: work(unit, self._resources, *arguments, now)).result()
+
+
+def _is_doubtful(unit: ReadUnit, duty: RotationDuty) -> bool:
+    """True for what may take long: a function does it, or the attempt before has failed."""
+    if duty.run is not None and duty.run.failure is not None:
+        return True
+    secret = unit.secret(duty.secret_arn)
+    return secret is not None and secret.rotation is not None and secret.rotation.function_arn is not None
 
 
 def run_rotations(

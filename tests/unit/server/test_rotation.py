@@ -22,8 +22,9 @@ from strongroom.server.rotation import Rotations
 from strongroom.trail.segment import SegmentTrail
 from strongroom.trail.verification import verify_trail
 from support.function_room import RememberingLog
+from support.key_room import NOON
 from support.replica_room import version_id
-from support.rotation_room import RotationRoom
+from support.rotation_room import FUNCTION, RotationRoom
 
 SECONDS = 20
 
@@ -52,10 +53,11 @@ def until(condition: Callable[[], Any]) -> None:
         time.sleep(0.001)
 
 
-def rotated(room: RotationRoom, name: str = "db", user: str = "bob") -> Arn:
+def rotated(room: RotationRoom, name: str = "db", user: str = "bob", *, by_functions: bool = False) -> Arn:
     room.target.passwords.setdefault(user, "old")
     secret = room.add_rotated(name, username=user)
-    room.run(ROTATE_SECRET, {"SecretId": name, "ClientRequestToken": f"{name:x<32}"})
+    request = {"RotationLambdaARN": FUNCTION} if by_functions else {}
+    room.run(ROTATE_SECRET, {"SecretId": name, "ClientRequestToken": f"{name:x<32}", **request})
     return secret.arn
 
 
@@ -92,6 +94,64 @@ def test_so_many_are_done_at_once_and_the_others_wait(room: RotationRoom, rotati
     rotations.tick()
     idle(rotations)
     assert all(AWSPENDING not in room.labels(arn) for arn in arns)
+
+
+@pytest.mark.parametrize("by_functions", [False, True], ids=["after a failure", "by functions"])
+def test_what_hangs_holds_up_nobody_elses_first_attempt(
+    room: RotationRoom, log: RememberingLog, monkeypatch: pytest.MonkeyPatch, *, by_functions: bool
+) -> None:
+    monkeypatch.setattr(rotation, "AT_ONCE", 1000)
+    open_, begun = threading.Event(), threading.Semaphore(0)
+    if by_functions:
+        room.add_function()
+    rotations = Rotations(room.store, room.resources, room.steps, room.clock, "process-1", log, threads=4)
+    hanging = [
+        rotated(room, name, name, by_functions=by_functions)
+        for name in ("one", "two", "three", "four", "five")
+    ]
+
+    def hang(*_: Any) -> None:
+        begun.release()
+        open_.wait(SECONDS)
+
+    if by_functions:
+        room.functions.handler = hang
+    else:
+        room.rotator.refused["create"] = RotationFault(FaultKind.UNREACHABLE, "it does not answer")
+        while any((duty := room.duty(arn)) is None or duty.owner or duty.due_at <= NOON for arn in hanging):
+            rotations.tick()
+            idle(rotations)
+        room.rotator.refused.clear()
+        room.clock.pass_(seconds=5)
+        room.rotator.before = lambda step, material: hang() if material.secret_arn in hanging else None
+    rotations.tick()
+    for _ in range(3):
+        assert begun.acquire(timeout=SECONDS)
+    first = rotated(room)
+    rotations.tick()
+    until(lambda: AWSPENDING not in room.labels(first))
+    assert room.labels(first)[AWSCURRENT] == f"{'db':x<32}"
+    until(lambda: rotations.running == 3)
+    open_.set()
+    rotations.finish(SECONDS)
+
+
+def test_a_machine_without_a_thread_to_give_is_asked_again(
+    room: RotationRoom, rotations: Rotations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = rotated(room)
+
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rotations._pool, "submit", refuse)
+        with pytest.raises(RuntimeError):
+            rotations.tick()
+    assert rotations.running == 0
+    rotations.tick()
+    idle(rotations)
+    assert room.labels(arn)[AWSCURRENT] == f"{'db':x<32}"
 
 
 def test_many_that_are_due_begin_one_by_one_and_a_few_at_once(
