@@ -44,7 +44,7 @@ from strongroom.secret.document import FaultKind, RotationFault, SecretDocument,
 from strongroom.secret.lifecycle import is_marked
 from strongroom.secret.material import CheckFinding, RotationMaterial
 from strongroom.secret.records import Secret
-from strongroom.secret.rotation import ADMIN, names_target, pending_version, use_refused
+from strongroom.secret.rotation import ADMIN, pending_version, unsaid_of_target, use_refused
 from strongroom.secret.staging import abandoned_labels
 from strongroom.server.drivers import open_rotators
 from strongroom.server.world import SystemClock, SystemEntropy
@@ -57,9 +57,9 @@ __all__ = ["print_check"]
 # No finding quotes a value of a secret, so the host has to come from whoever knows it.
 NOT_USED: Final = (
     "it is not used, and so nothing is looked at in the target: RotateSecret has not been called for this "
-    "secret yet, and the superuser secret does not say itself for which target it is, so its password would "
-    "go wherever this secret's JSON says. See what that says, and name it: --superuser-at HOST:PORT, or HOST "
-    "where the JSON has no port"
+    "secret yet, and the superuser secret does not say the same of the target itself ({}), so its password "
+    "would go where this secret's JSON says. See what that says, and name it: --superuser-at HOST:PORT, or "
+    "HOST where the JSON has no port"
 )
 _SENT_NOWHERE: Final = frozenset({"tls-key"})
 """Engines whose superuser secret is an authority's key, which signs here."""
@@ -167,8 +167,9 @@ def _look(unit: ReadUnit, call: Call, secret: Secret, superuser_at: str | None =
         superuser, admin = _admin(unit, call, secret, current)
         if superuser is not None:
             findings += superuser_findings(unit, call, secret, superuser)
-        if admin is not None and not _may_be_used(secret, way, current, admin, superuser_at):
-            return Checked(secret, findings, way, None, superuser, NOT_USED)
+        unsaid = [] if admin is None else _unsaid(secret, way, current, admin, superuser_at)
+        if unsaid:
+            return Checked(secret, findings, way, None, superuser, NOT_USED.format(", ".join(unsaid)))
     except (ServiceError, RotationFault) as error:
         findings.append(CheckFinding("superuser secret", FaultKind.SECRET, error.message))
         return Checked(secret, findings, way, None)
@@ -237,24 +238,26 @@ def _admin(
     return found.arn, admin
 
 
-def _may_be_used(
+def _unsaid(
     secret: Secret,
     way: ByRotator,
     current: SecretDocument,
     admin: SecretDocument,
     superuser_at: str | None,
-) -> bool:
-    """True when somebody who may read the superuser secret has said where its password may go: in
-    RotateSecret, in the superuser secret itself, or now.
+) -> list[str]:
+    """Return what nobody who may read the superuser secret has said of where its password goes: not in
+    RotateSecret, not in the superuser secret itself, and not now. Nothing: it may be used.
 
     SECURITY: whoever may write a secret could otherwise have the superuser's password sent to a host of his
     own, by an operator who means to change nothing.
     """
     approved = secret.rotation is not None
-    if approved or way.name in _SENT_NOWHERE or names_target(admin, current):
-        return True
+    if approved or way.name in _SENT_NOWHERE:
+        return []
     host, port = current.text("host", ""), current.text("port", "")
-    return bool(host) and superuser_at == (f"{host}:{port}" if port else host)
+    if host and superuser_at == (f"{host}:{port}" if port else host):
+        return []
+    return unsaid_of_target(admin, current)
 
 
 def _document(unit: ReadUnit, call: Call, secret: Secret, label: StagingLabel) -> SecretDocument | None:

@@ -301,11 +301,13 @@ def use_refused(secret: Secret, document: SecretDocument) -> str | None:
     return NOT_APPROVED if approved is None else CHANGED
 
 
-def names_target(admin: SecretDocument, document: SecretDocument) -> bool:
-    """True when a superuser secret says itself all that a secret's value says of the target, so that whoever
-    wrote the value has no part in where the superuser's password goes."""
+def unsaid_of_target(admin: SecretDocument, document: SecretDocument) -> list[str]:
+    """Return what a secret's value says of the target and a superuser secret does not say, too, by the names
+    of the members. Where there is nothing, whoever wrote the value has no part in where the superuser's
+    password goes.
+    """
     said = [field for field in (*_TARGET, "dbname") if document.get(field) not in (None, "")]
-    return all(str(admin.get(field, "")) == str(document[field]) for field in said)
+    return [field for field in said if str(admin.get(field, "")) != str(document[field])]
 
 
 def is_function_arn(text: str) -> bool:

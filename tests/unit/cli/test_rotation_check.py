@@ -93,7 +93,7 @@ def test_before_rotate_secret_the_superuser_secret_has_to_name_the_target(
     put(room, said)
     checked = looked_at(room, secret)
     assert checked.material is None, "with that the rotator would log in"
-    assert checked.unchecked == rotation_check.NOT_USED
+    assert checked.unchecked == rotation_check.NOT_USED.format(member)
     assert faults(checked) == []
     assert checked.superuser == named(room, "admin").arn, "the trail says that it was opened"
 
@@ -104,7 +104,7 @@ def test_nothing_of_how_a_superuser_is_connected_is_taken_from_a_secret_unasked(
 ) -> None:
     secret, admin = unapproved(room, **{member: "x"})
     put(room, {**admin, **APPROVED_FOR})
-    assert looked_at(room, secret).unchecked == rotation_check.NOT_USED
+    assert looked_at(room, secret).unchecked == rotation_check.NOT_USED.format(member)
     put(room, {**admin, **APPROVED_FOR, member: "x"})
     assert_used(looked_at(room, secret))
 
@@ -119,13 +119,14 @@ def test_the_operator_may_say_where_the_superuser_s_password_may_go(
         assert_used(checked)
     else:
         assert checked.material is None
-        assert checked.unchecked == rotation_check.NOT_USED
+        assert checked.unchecked == rotation_check.NOT_USED.format("engine, host, port")
 
 
 def test_a_value_without_a_port_is_named_by_its_host(room: RotationRoom) -> None:
     admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root"})])
     secret = room.add_rotated(masterarn=admin.arn)
-    assert looked_at(room, secret, "h:5432").unchecked == rotation_check.NOT_USED
+    unchecked = looked_at(room, secret, "h:5432").unchecked
+    assert unchecked == rotation_check.NOT_USED.format("engine, host")
     assert_used(looked_at(room, secret, "h"))
 
 
