@@ -31,6 +31,9 @@ class RotationMaterial:
     """PASSWORD_LENGTH, EXCLUDE_CHARACTERS, … as the official templates' environment has them."""
     attempt_seconds: float = 30.0
     """How long one step may take in all."""
+    test_only: bool = False
+    """The pending version is a copy of the current one, which is tried under another id (RotateImmediately
+    false)."""
     untried: bool = False
     """In setSecret: the pending value was made a moment ago, and nobody has given it to the target yet."""
 

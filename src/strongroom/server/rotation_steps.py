@@ -186,6 +186,7 @@ class RotationSteps:
             admin=self._admin(task, current),
             settings=settings,
             attempt_seconds=ATTEMPT_SECONDS,
+            test_only=task.test_only,
             untried=changes and memory.made == task.version_id,
         )
         memory.made = None

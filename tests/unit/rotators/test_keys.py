@@ -91,6 +91,13 @@ class TestRandom:
             rotator("random").test(replace(given, pending=given.current))
         assert caught.value.message == "password of the pending version is the current one"
 
+    def test_a_copy_that_is_only_tried_passes(self) -> None:
+        given = material({"engine": "random", "password": "old"})
+        rotator("random").test(replace(given, pending=given.current, test_only=True))
+        with pytest.raises(RotationFault) as caught:
+            rotator("random").test(replace(given, pending=SecretDocument({}), test_only=True))
+        assert caught.value.message == "password key is missing from secret JSON"
+
 
 class TestSshKey:
     @pytest.mark.parametrize("kind", [None, "ed25519", "ecdsa", "rsa"])

@@ -57,15 +57,24 @@ WRONG_TOKEN: Final = "The RotationToken is not that of a rotation of this secret
 
 
 def schedule(unit: WriteUnit, secret: Secret) -> None:
-    """The secret's duty is due at its next turn; there is none for a secret that has none. A run under way
-    goes on."""
+    """The secret's duty is due at its next turn; there is none for a secret that has none, or that is
+    rotated elsewhere. A run under way goes on."""
     duty, turn = duty_of(unit, secret.arn), turn_of(secret)
     if duty is not None and duty.run is not None:
         return
-    if turn is not None and not is_marked(secret):
+    if turn is not None and not is_marked(secret) and not _is_rotated_elsewhere(secret):
         unit.save(ROTATION_DUTIES, RotationDuty(secret_arn=secret.arn, due_at=turn[0]))
     elif duty is not None:
         unit.delete(ROTATION_DUTIES, "", secret.arn)
+
+
+def _is_rotated_elsewhere(secret: Secret) -> bool:
+    """True for a managed secret that neither a function nor a rotator of this server's is for: its
+    configuration is kept, no more."""
+    rotation = secret.rotation
+    if rotation is None or (secret.type is None and secret.owning_service is None):
+        return False
+    return rotation.function_arn is None and rotation.engine is None
 
 
 def begin(

@@ -735,10 +735,13 @@ def test_replicas_follow_each_label(room: RotationRoom) -> None:
 
 def test_a_test_runs_one_step_on_a_copy_and_takes_its_label_off(room: RotationRoom) -> None:
     secret = room.add_rotated()
+    told: list[bool] = []
+    room.rotator.before = lambda _, material: told.append(material.test_only)
     room.run(ROTATE_SECRET, {**ROTATE, "RotateImmediately": False})
     assert room.document(secret.arn, AWSPENDING) == room.document(secret.arn)
     room.work()
     assert room.rotator.begun == ["test"]
+    assert told == [True]
     assert room.labels(secret.arn) == {AWSCURRENT: version_id(1)}
     assert room.events() == ["TestRotationStarted", "TestRotationSucceeded"]
     rotation = room.secret(secret.arn).rotation
@@ -747,6 +750,25 @@ def test_a_test_runs_one_step_on_a_copy_and_takes_its_label_off(room: RotationRo
     duty = room.duty(secret.arn)
     assert duty is not None
     assert duty.run is None
+
+
+@pytest.mark.parametrize("member", [{"type": "Partner"}, {"owning_service": "partner"}])
+def test_a_managed_secret_that_nothing_here_rotates_keeps_its_configuration_and_is_left_alone(
+    room: RotationRoom, member: dict[str, str]
+) -> None:
+    secret = replace(room.add_secret("db", ["a value of the partner's"]), **member)
+    room.unit.save_secret(secret)
+    room.run(ROTATE_SECRET, ROTATE)
+    assert room.duty(secret.arn) is None
+    room.clock.pass_(days=60)
+    room.work()
+    assert room.events() == []
+    assert room.labels(secret.arn) == {AWSCURRENT: version_id(1)}
+    rotation = room.secret(secret.arn).rotation
+    assert rotation is not None
+    assert rotation.enabled
+    assert rotation.next_rotation_at is not None
+    room.run(ROTATE_SECRET, {**ROTATE, "ClientRequestToken": LATER_TOKEN})
 
 
 def test_a_failed_test_keeps_the_configuration_and_is_not_made_again(room: RotationRoom) -> None:
