@@ -777,7 +777,7 @@ def rotation_calendar(
     as_json: Json = False,
 ) -> None:
     """Say which secret is going to be rotated when."""
-    from strongroom.cli.rotations import print_calendar
+    from strongroom.cli.rotation_calendar import print_calendar
 
     with refusals():
         code = print_calendar(data_dir or default_data_dir(), days=days, as_json=as_json)

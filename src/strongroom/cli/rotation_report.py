@@ -12,7 +12,8 @@ import typer
 
 from strongroom.audit.reading import consumers_of
 from strongroom.cli.exits import Exit
-from strongroom.cli.rotations import moment, next_turns
+from strongroom.cli.rotation_calendar import next_turns
+from strongroom.cli.rotations import moment
 from strongroom.names import Arn
 from strongroom.operations.rotation_way import ByFunction, ByRotator
 from strongroom.secret.material import CheckFinding, RotationMaterial

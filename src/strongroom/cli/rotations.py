@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -22,16 +21,14 @@ from strongroom.operations.secretsmanager.rotation_view import (
     rotating,
 )
 from strongroom.ports import ReadUnit
-from strongroom.secret.lifecycle import is_marked
 from strongroom.secret.records import Secret
-from strongroom.secret.rotation import pending_version, turns
+from strongroom.secret.rotation import pending_version
 from strongroom.secret.runs import Outcome, RotationDuty, RotationRecord, RotationRun
 
-__all__ = ["left_pending", "moment", "next_turns", "print_calendar", "print_history", "print_status"]
+__all__ = ["left_pending", "moment", "print_history", "print_status"]
 
 _Shown: TypeAlias = tuple[Rotating, RotationRecord | None]
 
-FORESEEN: Final = dt.timedelta(days=2000)
 _WORDS: Final = {
     RotationState.NEVER: "RotateSecret was never called",
     RotationState.OFF: "rotation is off",
@@ -102,45 +99,6 @@ def print_history(
     if not found:
         typer.echo("  It has not been rotated yet.")
     return Exit.DONE
-
-
-def print_calendar(data_dir: Path, *, days: int, as_json: bool) -> Exit:
-    """Print when which secret is going to be rotated in the next `days`.
-
-    Raises:
-        RoomError: it is no data directory.
-    """
-    now = dt.datetime.now(dt.UTC)
-    until = now + dt.timedelta(days=days)
-
-    def find(unit: ReadUnit) -> list[tuple[dt.datetime, dt.datetime, Secret]]:
-        return [
-            (at, closes, each.secret)
-            for each in every_rotating(unit, now)
-            for at, closes in turns(each.secret, until)
-        ]
-
-    found = sorted(read_room(data_dir, find), key=lambda entry: (entry[0], entry[2].arn))
-    if as_json:
-        fields = [
-            {"at": moment(at), "until": moment(closes), "arn": secret.arn, "name": secret.name}
-            for at, closes, secret in found
-        ]
-        typer.echo(orjson.dumps({"days": days, "rotations": fields}).decode())
-        return Exit.DONE
-    for at, closes, secret in found:
-        late = "  (overdue)" if closes < now else ""
-        typer.echo(f"{moment(at)}  {secret.name}  {_region(secret)}{late}")
-    typer.echo(f"{len(found)} rotations in the next {days} days.")
-    return Exit.DONE
-
-
-def next_turns(secret: Secret, number: int) -> list[dt.datetime]:
-    """Return when the secret is rotated next by itself."""
-    if secret.replica_of is not None or secret.cross_account_primary is not None or is_marked(secret):
-        return []
-    until = dt.datetime.now(dt.UTC) + FORESEEN
-    return [at for at, _ in islice(turns(secret, until), number)]
 
 
 def moment(at: dt.datetime) -> str:
@@ -269,7 +227,3 @@ def _record_fields(record: RotationRecord) -> dict[str, Any]:
         "kind": record.kind,
         "message": record.message,
     }
-
-
-def _region(secret: Secret) -> str:
-    return f"{secret.region} {secret.account_id}"

@@ -223,17 +223,6 @@ def turn_of(secret: Secret) -> tuple[dt.datetime, dt.datetime] | None:
     return moment_within(window, secret.arn), window[1]
 
 
-def turns(secret: Secret, until: dt.datetime) -> Iterator[tuple[dt.datetime, dt.datetime]]:
-    """Yield the secret's turns up to a moment, each with the close of its window, supposing all go well."""
-    turn = turn_of(secret)
-    rotation = secret.rotation
-    while turn is not None and turn[0] <= until:
-        yield turn
-        assert rotation is not None  # noqa: S101 - it has a turn
-        rotation = replace(rotation, next_rotation_at=next_date(rotation.rules, turn[0]))
-        turn = turn_of(replace(secret, rotation=rotation))
-
-
 def turn_at(secret: Secret, now: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
     """Return the secret's first turn whose window is not over at `now`: that of NextRotationDate, or, where
     that was missed, the next there is. None: not by itself.
@@ -245,6 +234,25 @@ def turn_at(secret: Secret, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]
     missed = windows(schedule, duration, now - dt.timedelta(days=1) - SECOND)
     window = next(each for each in missed if each[1] > now)
     return moment_within(window, secret.arn), window[1]
+
+
+def turns(
+    secret: Secret,
+    now: dt.datetime,
+    until: dt.datetime,
+    attempt: tuple[dt.datetime, dt.datetime] | None = None,
+) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    """Yield the secret's turns from `now` up to a moment, each with the close of its window, supposing all go
+    well; the first is `attempt`, if a rotation is under way. What was missed is not made up for one by one.
+    """
+    turn = attempt or turn_at(secret, now)
+    rotation = secret.rotation
+    while turn is not None and turn[0] <= until:
+        yield turn
+        if rotation is None:
+            return
+        rotation = replace(rotation, next_rotation_at=next_date(rotation.rules, turn[0]))
+        turn = turn_of(replace(secret, rotation=rotation))
 
 
 def turn_after(secret: Secret, now: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:

@@ -1,13 +1,15 @@
-"""What `rotation status` says of a secret, in each state its rotation can be in."""
+"""What `rotation status` and `calendar` say of a secret, in each state its rotation can be in."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
 import pytest
 
-from strongroom.cli import rotations
+from strongroom.cli import rotation_calendar, rotations
+from strongroom.cli.rotation_calendar import next_turns
 from strongroom.operations.secretsmanager.lifecycle import DELETE_SECRET
 from strongroom.operations.secretsmanager.replication import REPLICATE_SECRET_TO_REGIONS
 from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, ROTATE_SECRET
@@ -153,7 +155,7 @@ def test_a_secret_that_is_marked(room: RotationRoom, secret: Secret) -> None:
     room.work()
     room.run(DELETE_SECRET, {"SecretId": "db"})
     assert told(room, secret.arn) == [f"  is marked for deletion, and not rotated{BY}"]
-    assert rotations.next_turns(room.secret(secret.arn), 3) == []
+    assert next_turns(room.secret(secret.arn), 3) == []
 
 
 def test_a_replica_is_not_rotated_itself(room: RotationRoom, secret: Secret) -> None:
@@ -162,8 +164,8 @@ def test_a_replica_is_not_rotated_itself(room: RotationRoom, secret: Secret) -> 
     replica = room.unit.secret_named(ACCOUNT, PARIS, "db")
     assert replica is not None
     assert told(room, replica.arn)[0] == f"  is a replica: its primary is rotated{BY}"
-    assert rotations.next_turns(replica, 3) == []
-    assert len(rotations.next_turns(room.secret(secret.arn), 3)) == 3
+    assert next_turns(replica, 3) == []
+    assert len(next_turns(room.secret(secret.arn), 3)) == 3
 
 
 def test_a_value_of_a_secret_is_in_no_line(room: RotationRoom, secret: Secret) -> None:
@@ -171,3 +173,36 @@ def test_a_value_of_a_secret_is_in_no_line(room: RotationRoom, secret: Secret) -
     room.run(ROTATE_SECRET, DAILY)
     room.work()
     assert "old" not in json.dumps(shown(room, secret.arn)), "the password of `add_rotated`"
+
+
+def calendar(room: RotationRoom, arn: str, days: int) -> list[tuple[str, int | None, bool]]:
+    now = room.clock.now()
+    each = rotating(room.unit, room.secret(arn), now)
+    turns = rotation_calendar._turns(each, now, now + dt.timedelta(days=days))
+    return [(f"{turn.at:%m-%d}", turn.attempt, turn.overdue) for turn in turns]
+
+
+def test_the_calendar_of_a_secret_that_waits(room: RotationRoom, secret: Secret) -> None:
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationRules": {"AutomaticallyAfterDays": 3}})
+    room.work()
+    assert calendar(room, secret.arn, 7) == [("01-04", None, False), ("01-07", None, False)]
+
+
+def test_the_calendar_begins_with_the_next_attempt(room: RotationRoom, secret: Secret) -> None:
+    room.rotator.refused["set"] = STUCK
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationRules": {"AutomaticallyAfterDays": 3}})
+    room.work()
+    assert calendar(room, secret.arn, 4) == [("01-01", 2, False), ("01-04", None, False)]
+    room.run(CANCEL_ROTATE_SECRET, {"SecretId": "db"})
+    assert calendar(room, secret.arn, 4) == []
+
+
+def test_the_calendar_shows_what_was_missed_once(room: RotationRoom, secret: Secret) -> None:
+    """As after a standstill of the server, or while the target has refused for days."""
+    room.run(ROTATE_SECRET, {**ROTATE, "RotationRules": {"AutomaticallyAfterDays": 3}})
+    room.work()
+    room.clock.pass_(days=20)
+    assert calendar(room, secret.arn, 4) == [("01-21", None, True), ("01-24", None, False)]
+    room.rotator.refused["set"] = STUCK
+    room.work()
+    assert calendar(room, secret.arn, 4) == [("01-21", 2, True), ("01-24", None, False)]
