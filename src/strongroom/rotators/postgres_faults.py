@@ -110,6 +110,9 @@ def statement_fault(sqlstate: str | None) -> RotationFault:
     """Return what a failed statement means. Without a state, the connection broke under it."""
     if sqlstate is None:
         return RotationFault(FaultKind.UNREACHABLE, "the connection broke before the target had answered")
+    if not re.fullmatch("[0-9A-Z]{5}", sqlstate):
+        # SECURITY: what poses as a server may send any text for it.
+        return RotationFault(FaultKind.TARGET, "the target refused a statement, with a state that is none")
     for prefix, kind, message in _STATES:
         if sqlstate.startswith(prefix):
             return RotationFault(kind, f"{message} (SQLSTATE {sqlstate})")

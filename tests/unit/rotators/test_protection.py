@@ -149,3 +149,12 @@ def test_a_list_that_never_ends_is_a_fault() -> None:
     with pytest.raises(RotationFault) as caught:
         split_list('"open')
     assert caught.value.message == "a setting of the role cannot be read"
+
+
+@pytest.mark.parametrize("state", ["", "42501 and call 555-0100", "zx123", "42501\n"])
+def test_a_text_in_the_place_of_a_state_is_not_repeated(state: str) -> None:
+    fault = statement_fault(state)
+    assert (fault.kind, fault.message) == (
+        FaultKind.TARGET,
+        "the target refused a statement, with a state that is none",
+    )
