@@ -7,7 +7,8 @@ is from the RotateSecret call to the moment DescribeSecret shows the new version
 many others are rotated at once while nothing else happens, which shows what a rotation takes of the
 processor, process by process. At last a large number is rotated at once while wrk reads another secret; its
 rate meanwhile is compared with that before and after. On a machine that does other work the processor's
-times say more than the rates.
+times say more than the rates: which share of it the rotations take is what reads lose on a quiet one, if they
+would fill it otherwise.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,7 @@ def main() -> None:
     ):
         bench = Bench(server, database)
         bench.one_after_another(arguments.rotations)
-        bench.cost(arguments.rotations)
-        bench.many_at_once(arguments.secrets)
+        bench.many_at_once(arguments.secrets, bench.cost(arguments.rotations))
 
 
 class Bench:
@@ -80,13 +79,19 @@ class Bench:
             f"95th percentile {statistics.quantiles(taken, n=20)[-1]:.0f} ms, slowest {max(taken):.0f} ms"
         )
 
-    def cost(self, rotations: int) -> None:
+    def cost(self, rotations: int) -> float:
+        """Return the milliseconds of the processor that a rotation takes."""
         names = [f"few{number}" for number in range(rotations)]
         self._make(names)
-        with self._processor_of(rotations, "nothing else happens"):
-            self._rotate(names)
+        before = self._processor_seconds()
+        self._rotate(names)
+        after = self._processor_seconds()
+        each = {name: (after[name] - before[name]) * 1000 / rotations for name in after}
+        text = ", ".join(f"{name} {value:.1f}" for name, value in each.items())
+        print(f"processor for each of {rotations} at once: {sum(each.values()):.1f} ms: {text}")
+        return sum(each.values())
 
-    def many_at_once(self, secrets: int) -> None:
+    def many_at_once(self, secrets: int, cost: float) -> None:
         names = [f"many{number}" for number in range(secrets)]
         self._make(names)
         self._client.create_secret(Name="read", SecretString="x" * 100)
@@ -102,17 +107,17 @@ class Bench:
 
         thread = threading.Thread(target=rotate)
         meanwhile: list[float] = []
-        with self._processor_of(secrets, "reads go on", ("rotation", "PostgreSQL")):
-            thread.start()
-            while not taken:
-                meanwhile.append(load(self._server.endpoint, reads, seconds=SECONDS).rate)
-            thread.join()
+        thread.start()
+        while not taken:
+            meanwhile.append(load(self._server.endpoint, reads, seconds=SECONDS).rate)
+        thread.join()
         # In the last of them there was rest at the end.
         rate = statistics.mean(meanwhile[:-1] or meanwhile)
         after = load(self._server.endpoint, reads, seconds=SECONDS).rate
         print(
             f"{secrets} at once: {taken[0]:.1f} s; GetSecretValue {before:.0f}/s before, {after:.0f}/s "
-            f"after, {rate:.0f}/s meanwhile ({rate / statistics.mean([before, after]):.0%})"
+            f"after, {rate:.0f}/s meanwhile ({rate / statistics.mean([before, after]):.0%}); "
+            f"rotations took {cost * secrets / 1000 / taken[0] / (os.cpu_count() or 1):.0%} of the processor"
         )
 
     def _make(self, names: Sequence[str]) -> None:
@@ -132,16 +137,6 @@ class Bench:
         for name in reversed(names):
             while "LastRotatedDate" not in self._described(name):
                 time.sleep(POLL_SECONDS)
-
-    @contextmanager
-    def _processor_of(self, rotations: int, when: str, shown: Sequence[str] = ()) -> Iterator[None]:
-        """Print what a rotation took of the processor, by process, while the block ran."""
-        before = self._processor_seconds()
-        yield
-        after = self._processor_seconds()
-        each = {name: (after[name] - before[name]) * 1000 / rotations for name in shown or after}
-        text = ", ".join(f"{name} {value:.1f}" for name, value in each.items())
-        print(f"processor for each of {rotations} while {when}: {sum(each.values()):.1f} ms: {text}")
 
     def _processor_seconds(self) -> dict[str, float]:
         found = {"rotation": 0.0, "PostgreSQL": _processor(self._database.process.pid)}

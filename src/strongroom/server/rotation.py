@@ -110,7 +110,7 @@ class Rotations:
         self._gate = threading.Lock()
         self._seen_mark: int | None = None
         self._idle_until = 0.0
-        self._begin_again = 0.0
+        self._begin_again = float("-inf")
         """No other rotation begins before."""
         self._pause = 0.0
         self._crowd = 0
@@ -146,7 +146,9 @@ class Rotations:
                 self._done_with(arn)
                 raise
             if self._pause > 0.0:
-                self._begin_again = moment + self._pause
+                # From the moment it might have begun: a tick that is late slows nothing down.
+                behind = moment - self._begin_again
+                self._begin_again = moment + self._pause - (behind if behind < self._pause else 0.0)
                 return
 
     def families(self) -> list[Family]:

@@ -171,7 +171,7 @@ def test_many_that_are_due_begin_one_by_one_and_a_few_at_once(
             rotations.tick()
             idle(rotations)
         assert sum(AWSPENDING not in room.labels(arn) for arn in arns) == done
-        rotations._begin_again = 0.0
+        rotations._begin_again = float("-inf")
     assert [waiting for waiting, _ in asked] == [10, 10], "counted a moment ago"
     assert all(late >= 7.0 for _, late in asked)
     for _ in arns:
@@ -179,6 +179,26 @@ def test_many_that_are_due_begin_one_by_one_and_a_few_at_once(
         idle(rotations)
     assert all(AWSPENDING not in room.labels(arn) for arn in arns)
     assert len(asked) == 2, "eight are a few"
+
+
+@pytest.mark.parametrize(("behind", "made_good"), [(0.0, 0.0), (50.0, 50.0), (3599.0, 3599.0), (4000.0, 0.0)])
+def test_a_tick_that_is_late_does_not_slow_the_pace_down(
+    room: RotationRoom,
+    rotations: Rotations,
+    monkeypatch: pytest.MonkeyPatch,
+    behind: float,
+    made_good: float,
+) -> None:
+    monkeypatch.setattr(rotation, "pause_after", lambda waiting, late_seconds: 3600.0)
+    for number in range(9):
+        rotated(room, f"db{number}", f"user{number}")
+    moment = time.monotonic()
+    monkeypatch.setattr(rotation.time, "monotonic", lambda: moment)
+    rotations._begin_again = moment - behind
+    rotations.tick()
+    monkeypatch.undo()
+    idle(rotations)
+    assert rotations._begin_again == pytest.approx(moment + 3600.0 - made_good)
 
 
 def test_an_unknown_error_fails_the_attempt_and_tells_no_secret(
