@@ -140,7 +140,7 @@ def _call(secret: Secret, resources: Resources, now: dt.datetime) -> Call:
 def _look(unit: ReadUnit, call: Call, secret: Secret, superuser_at: str | None = None) -> Checked:
     secret = unit.secret(secret.arn) or secret
     findings = [*state_findings(unit, secret)]
-    if is_marked(secret):
+    if is_marked(secret) or secret.replica_of is not None or secret.cross_account_primary is not None:
         return Checked(secret, findings, None, None)
     way = way_of(unit, call.resources, secret)
     if isinstance(way, ByFunction):

@@ -14,12 +14,14 @@ from strongroom.cli.rotation_report import Checked
 from strongroom.operations.kms.policies import PUT_KEY_POLICY
 from strongroom.operations.rotation_role import ROLE_NAME, rotation_role
 from strongroom.operations.secretsmanager.lifecycle import DELETE_SECRET
+from strongroom.operations.secretsmanager.replication import REPLICATE_SECRET_TO_REGIONS
 from strongroom.operations.secretsmanager.rotation import CANCEL_ROTATE_SECRET, ROTATE_SECRET
 from strongroom.operations.secretsmanager.values import PUT_SECRET_VALUE
 from strongroom.ports import ROLES
 from strongroom.secret.records import Secret
 from strongroom.secret.rotation import CHANGED, NOT_APPROVED
 from support.key_room import ACCOUNT, REGION, for_principal, policy
+from support.replica_room import PARIS
 from support.rotation_room import FUNCTION, RotationRoom
 
 APPROVED_FOR = {"engine": "target", "host": "db.example", "port": 5432}
@@ -162,6 +164,16 @@ def test_of_a_secret_marked_for_deletion_nothing_is_opened(room: RotationRoom) -
     checked = looked_at(room, secret)
     assert checked.material is None
     assert [each.message for each in checked.findings] == ["it is marked for deletion"]
+
+
+def test_of_a_replica_nothing_is_opened(room: RotationRoom) -> None:
+    room.add_rotated()
+    room.run(REPLICATE_SECRET_TO_REGIONS, {"SecretId": "db", "AddReplicaRegions": [{"Region": PARIS}]})
+    replica = room.unit.secret_named(ACCOUNT, PARIS, "db")
+    assert replica is not None
+    checked = looked_at(room, replica)
+    assert checked.material is None
+    assert [each.message for each in checked.findings] == ["it is a replica; its primary is rotated"]
 
 
 def break_nothing(room: RotationRoom, admin: Secret) -> None: ...
