@@ -7,6 +7,7 @@ call. What it was doing when it ended is taken up again where it was recorded la
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 import signal
 import threading
@@ -56,7 +57,7 @@ from strongroom.trail.decisions import DecisionFile
 from strongroom.trail.segment import SegmentTrail
 from strongroom.wire.models import ServiceModel
 
-__all__ = ["THREADS", "Rotations", "mend", "run_rotations"]
+__all__ = ["THREADS", "Rotations", "advance", "mend", "run_rotations"]
 
 THREADS: Final = 8
 """Secrets that are rotated at once. A quarter is kept from functions, and from attempts after one that has
@@ -313,15 +314,16 @@ def run_rotations(
     steps = RotationSteps(resources, calls, clock)
     rotations = Rotations(store, resources, steps, clock, Uuids().next(), log)
     sweep = DutySweep(store)
-    published_at = counted_at = mended_at = float("-inf")
+    published_at = counted_at = mended_at = swept_at = float("-inf")
     families: list[Family] = []
     while not stop.wait(TICK_SECONDS) and os.getppid() == parent:
         try:
             rotations.tick()
-            sweep.advance()
         except Exception as error:
             log.error("cannot look for what is due", exc_info=error)
             stop.wait(1)
+        if time.monotonic() >= swept_at:
+            swept_at = time.monotonic() + advance(sweep, log)
         if time.monotonic() >= mended_at + MEND_SECONDS:
             mended_at = time.monotonic()
             mend(trail, log)
@@ -344,6 +346,19 @@ def run_rotations(
     if not drained:
         # A step that goes on in a thread would hold the process; what it does is done again.
         os._exit(0)
+
+
+def advance(sweep: DutySweep, log: Any) -> float:
+    """A page more has been looked through, if any is left. Return in how many seconds to call again.
+
+    A secret that cannot be read must not keep what is due from being rotated.
+    """
+    try:
+        sweep.advance()
+    except Exception as error:
+        log.error("cannot look for secrets that nothing is due for yet", exc_info=error)
+        return REST_SECONDS
+    return math.inf if sweep.done else 0.0
 
 
 def mend(trail: SegmentTrail, log: Any) -> None:

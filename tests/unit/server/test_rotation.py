@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import threading
 import time
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from strongroom.errors import ServiceUnavailableException
+from strongroom.errors import IntegrityError, ServiceUnavailableException
 from strongroom.names import AWSCURRENT, AWSPENDING, Arn
+from strongroom.operations.secretsmanager import rotation_sweep
 from strongroom.operations.secretsmanager.rotation import ROTATE_SECRET
+from strongroom.operations.secretsmanager.rotation_sweep import DutySweep
 from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.secret.runs import Outcome
 from strongroom.server import rotation
@@ -392,3 +395,25 @@ def test_a_trail_whose_flush_failed_takes_records_again(tmp_path: Path, log: Rem
     finally:
         trail.close()
     assert verify_trail(tmp_path).records == 1
+
+
+def test_secrets_without_a_duty_are_looked_for_until_all_were_seen(
+    room: RotationRoom, log: RememberingLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation_sweep, "PAGE", 1)
+    secret = room.add_rotated()
+    sweep = DutySweep(room.store)
+
+    def damaged(*_: Any) -> Any:
+        raise IntegrityError("The stored record of 'x' is damaged.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(room.unit, "secrets_after", damaged)
+        assert rotation.advance(sweep, log) == rotation.REST_SECONDS
+    assert [line[:2] for line in log.lines] == [
+        ("error", "cannot look for secrets that nothing is due for yet")
+    ]
+    assert rotation.advance(sweep, log) == 0.0
+    assert rotation.advance(sweep, log) == math.inf
+    assert sweep.done
+    assert room.duty(secret.arn) is None, "nobody called RotateSecret for it"
