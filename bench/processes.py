@@ -87,6 +87,21 @@ class Process:
         return " | ".join(self._log.read_text(errors="replace").strip().splitlines()[-3:])[-400:]
 
 
+def processor_of(pid: int, opened: str = "") -> float:
+    """Return the processor seconds taken so far by a process and those below it; only by those that have a
+    file open whose path has `opened` in it."""
+    return sum(_processor(each) for each in [pid, *_below(pid)] if not opened or _has_open(each, opened))
+
+
+def _has_open(pid: int, part: str) -> bool:
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        # One may be closed while one looks.
+        with contextlib.suppress(FileNotFoundError):
+            if part in str(link.readlink()):
+                return True
+    return False
+
+
 def _below(pid: int) -> list[int]:
     """Return the children of a process, and theirs."""
     found: list[int] = []

@@ -184,7 +184,7 @@ def _report(timed: Sequence[tuple[float, float, float]], options: argparse.Names
 async def _profile(
     listener: Listener, requests: Sequence[Request], one_at_a_time: bool, options: argparse.Namespace
 ) -> None:
-    profiler = cProfile.Profile()
+    profiler = cProfile.Profile(time.thread_time)
     profiler.enable()
     await _pass(listener, requests, one_at_a_time)
     profiler.disable()

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m bench.trail_lag [--seconds 20] [--secrets 2000]
 
-Prints the rate of GetSecretValue, the largest lag of the index and the ledger meanwhile, and how long it took
-them to catch up afterwards.
+Prints the rate of GetSecretValue, the largest lag of the index and the ledger meanwhile, how long it took
+them to catch up afterwards, and the processor time that the server and its clerk took for a call until then.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ import time
 import urllib.request
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 from bench.load import Signer, load, need_wrk, send_all, token
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from processes import processor_of
 
 from support.running import Server, running
 
@@ -66,6 +70,7 @@ def measure(server: Server, seconds: int, secrets: int) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
+    server_before, clerk_before = processors(server)
     found = load(server.endpoint, reads, seconds=seconds)
     ended = time.monotonic()
     wait(metrics)
@@ -74,7 +79,15 @@ def measure(server: Server, seconds: int, secrets: int) -> None:
     print(f"GetSecretValue: {found.rate:,.0f}/s, p99 {found.p99_ms:.1f} ms, {found.requests:,} records")
     for name, lag in sorted(largest.items()):
         print(f"{name}: at most {lag:,} records behind ({lag / max(found.rate, 1):.1f} s of them)")
+    server_after, clerk_after = processors(server)
+    for name, spent in (("clerk", clerk_after - clerk_before), ("server", server_after - server_before)):
+        print(f"{name}: {spent / found.requests * 1e6:.1f} us of a processor a call")
     print(f"all taken {time.monotonic() - ended:.1f} s after the last answer")
+
+
+def processors(server: Server) -> tuple[float, float]:
+    """Return the processor seconds of the whole server and of its clerk, who alone keeps the ledger open."""
+    return processor_of(server.process.pid), processor_of(server.process.pid, "/index/ledger.db")
 
 
 def wait(metrics: str) -> None:

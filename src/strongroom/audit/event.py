@@ -62,7 +62,7 @@ def call_event(
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": user_identity,
-        "eventTime": _second(at.replace(microsecond=0)),
+        "eventTime": _second(int(at.timestamp())),
         "eventSource": event_source,
         "eventName": event_name,
         "awsRegion": region,
@@ -106,7 +106,7 @@ class EventTemplate:
 
         Raises ValueError when the record was mended or cut so that they do not stand in it.
         """
-        time = f'"eventTime":"{_second(at.replace(microsecond=0))}"'.encode()
+        time = f'"eventTime":"{_second(int(at.timestamp()))}"'.encode()
         ids = f'"requestID":"{request_id}","eventID":"{event_id}"'.encode()
         # Of two times the first is the record's own: what callers sent stands behind it, or is escaped.
         time_at, ids_at = event.index(time), event.index(ids)
@@ -123,7 +123,7 @@ class EventTemplate:
     def event(self, *, at: dt.datetime, request_id: str, event_id: str) -> bytes:
         """Return the record of a call at another time, with other ids."""
         head, middle, between, tail = self._pieces
-        time = _second(at.replace(microsecond=0)).encode()
+        time = _second(int(at.timestamp())).encode()
         return b"".join((head, time, middle, request_id.encode(), between, event_id.encode(), tail))
 
 
@@ -149,7 +149,7 @@ def service_event(
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": user_identity or {"accountId": account_id, "invokedBy": source},
-        "eventTime": _second(at.replace(microsecond=0)),
+        "eventTime": _second(int(at.timestamp())),
         "eventSource": source,
         "eventName": name,
         "awsRegion": region,
@@ -173,8 +173,9 @@ def service_event(
 
 
 @lru_cache(maxsize=8)
-def _second(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _second(seconds: int) -> str:
+    """Return what records call a second, which is given since 1970."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _cut(text: str) -> str:
