@@ -35,6 +35,9 @@ class Deadline:
             raise self.fault()
         return left
 
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._end
+
     def connect_seconds(self) -> float:
         """Return how long the next attempt to connect may take.
 

@@ -18,7 +18,7 @@ import urllib3
 
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.network_faults import network_fault
-from strongroom.rotators.sockets import shut
+from strongroom.rotators.sockets import open_socket, shut
 from strongroom.secret.document import FaultKind, RotationFault
 
 __all__ = ["exchange"]
@@ -45,20 +45,19 @@ def exchange(
             (TARGET).
     """
     place = urllib3.util.parse_url(url)
-    seconds = deadline.connect_seconds()
-    connection = (
-        http.client.HTTPConnection(place.host or "", place.port, timeout=seconds)
-        if context is None
-        else http.client.HTTPSConnection(place.host or "", place.port, timeout=seconds, context=context)
-    )
+    made = http.client.HTTPConnection if context is None else http.client.HTTPSConnection
+    connection = made(place.host or "", place.port)
     with contextlib.closing(connection):
+        own = open_socket(connection.host, connection.port, deadline)
         try:
-            connection.connect()
-            own = connection.sock
+            connection.sock = (
+                own if context is None else context.wrap_socket(own, server_hostname=connection.host)
+            )
             # Longer than there is time: the cut comes first, and one message for it.
-            own.settimeout(deadline.left() + GRACE_SECONDS)
-            twin = socket.socket(fileno=os.dup(own.fileno()))
+            connection.sock.settimeout(deadline.left() + GRACE_SECONDS)
+            twin = socket.socket(fileno=os.dup(connection.sock.fileno()))
         except (OSError, UnicodeError) as exc:
+            own.close()
             raise network_fault(exc, tls=context is not None) from None
         with twin, deadline.ending(partial(shut, twin)) as late:
             try:

@@ -22,6 +22,7 @@ from strongroom.rotators.accounts import AccountRotator, Session
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.network_faults import CLOSED, NO_TLS, network_fault
+from strongroom.rotators.sockets import open_socket
 from strongroom.rotators.tls import Tls, authorities, connect_as_offered, connect_by_tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
@@ -214,7 +215,8 @@ def split_dn(dn: str) -> tuple[str, str, str]:
 def _bound(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
     driver, errors = load_driver("ldap3", EXTRA), load_driver("ldap3.core.exceptions", EXTRA)
     host, port, seconds = document.text("host"), document.port(PORT), deadline.connect_seconds()
-    _reach(host, port, seconds)
+    # The driver does not tell why it cannot connect.
+    open_socket(host, port, deadline).close()
     encryption = None
     if tls is not Tls.NONE:
         verified = tls is Tls.VERIFIED
@@ -256,14 +258,6 @@ def _bound(document: SecretDocument, tls: Tls, deadline: Deadline) -> Any:
         _close(connection)
         raise _result_fault(code) if code != SUCCESS else RotationFault(FaultKind.UNREACHABLE, CLOSED)
     return connection
-
-
-def _reach(host: str, port: int, seconds: float) -> None:
-    """Pass when something listens there: the driver does not tell why it cannot connect."""
-    try:
-        socket.create_connection((host, port), timeout=seconds).close()
-    except (OSError, UnicodeError) as exc:
-        raise network_fault(exc, tls=False) from None
 
 
 def _result_fault(code: int) -> RotationFault:

@@ -22,6 +22,7 @@ from strongroom.rotators.accounts import AccountRotator, Session
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.network_faults import NO_TLS, network_fault
+from strongroom.rotators.sockets import connected_socket
 from strongroom.rotators.tls import Tls, authorities, connect_as_offered, connect_by_tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
@@ -263,9 +264,8 @@ def _verify_not_plain(document: SecretDocument, deadline: Deadline) -> None:
     Raises:
         RotationFault: (TLS) it does; (UNREACHABLE) it cannot be reached.
     """
-    address, seconds = (document.text("host"), document.port(PORT)), deadline.connect_seconds()
     try:
-        with socket.create_connection(address, timeout=seconds) as plain:
+        with connected_socket(document, PORT, deadline) as plain:
             plain.sendall(b"PING\r\n")
             answer = plain.recv(1)
     except ConnectionResetError:

@@ -7,9 +7,9 @@ import socket
 
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.network_faults import network_fault
-from strongroom.secret.document import SecretDocument
+from strongroom.secret.document import RotationFault, SecretDocument
 
-__all__ = ["connected_socket", "shut"]
+__all__ = ["connected_socket", "open_socket", "shut"]
 
 
 def connected_socket(document: SecretDocument, port: int, deadline: Deadline) -> socket.socket:
@@ -18,11 +18,39 @@ def connected_socket(document: SecretDocument, port: int, deadline: Deadline) ->
     Raises:
         RotationFault: the host does not resolve, nothing answers, or not in time.
     """
-    address = document.text("host"), document.port(port)
+    return open_socket(document.text("host"), document.port(port), deadline)
+
+
+def open_socket(host: str, port: int, deadline: Deadline) -> socket.socket:
+    """Return a connection. All addresses of the host together have the time of one attempt: whoever answers
+    for its name may give hundreds.
+
+    Raises:
+        RotationFault: the host does not resolve, nothing answers, or not in time.
+    """
+    attempt = Deadline(deadline.connect_seconds())
+    failure: Exception = TimeoutError()
     try:
-        return socket.create_connection(address, deadline.connect_seconds())
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as exc:
         raise network_fault(exc, tls=False) from exc
+    for family, kind, protocol, _, place in places:
+        if attempt.is_over():
+            raise network_fault(TimeoutError(), tls=False)
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.settimeout(attempt.left())
+            made.connect(place)
+        except OSError as exc:
+            made.close()
+            failure = exc
+        except RotationFault:
+            made.close()
+            raise
+        else:
+            made.settimeout(deadline.connect_seconds())
+            return made
+    raise network_fault(failure, tls=False) from failure
 
 
 def shut(twin: socket.socket) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strongroom.rotators import deadlines, sockets
 from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.postgres_faults import connect_fault, statement_fault
 from strongroom.rotators.postgres_roles import split_list
@@ -133,6 +136,45 @@ def test_what_postgresql_says_on_connecting(text: str, kind: FaultKind) -> None:
 )
 def test_what_postgresql_says_to_a_statement(state: str | None, kind: FaultKind) -> None:
     assert statement_fault(state).kind is kind
+
+
+def test_all_addresses_of_a_host_together_have_the_time_of_one_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, tried = [0.0], []
+
+    class Silent:
+        def __init__(self, *_: object) -> None:
+            self.seconds = 0.0
+
+        def settimeout(self, seconds: float) -> None:
+            self.seconds = seconds
+
+        def connect(self, place: object) -> None:
+            tried.append(place)
+            now[0] += self.seconds
+            raise TimeoutError
+
+        def close(self) -> None: ...
+
+    places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{at}", 1)) for at in range(1, 200)]
+    monkeypatch.setattr(deadlines, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(sockets.socket, "getaddrinfo", lambda *_, **__: places)
+    monkeypatch.setattr(sockets.socket, "socket", Silent)
+    with pytest.raises(RotationFault) as caught:
+        sockets.open_socket("many.example", 1, Deadline(30))
+    assert (caught.value.kind, caught.value.message) == (
+        FaultKind.UNREACHABLE,
+        "the target did not answer in time",
+    )
+    assert (len(tried), now[0]) == (1, 5.0)
+
+
+def test_an_address_where_nobody_listens_does_not_keep_from_the_next() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        found = sockets.open_socket("localhost", listening.getsockname()[1], Deadline(30))
+        with found:
+            assert found.getpeername() == listening.getsockname()
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1), max_size=4))
