@@ -11,7 +11,9 @@ logs. Passwords of the suite are canaries: none may be found in a log, a fault o
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -26,6 +28,8 @@ from support.relays import Cut, Relay, relay
 
 MOST_MESSAGES = 400
 """More than any rotation sends: the interruptions end long before."""
+HANGING_SECONDS = 20
+"""A step that may take half a second, and is not over by then, never will be."""
 
 _seeds = itertools.count(1)
 
@@ -275,6 +279,45 @@ class RotatorContract:
                     print(f"{type(self).__name__}: cut off at each of {at - 1} messages, twice")
                     return
         raise AssertionError("the rotation never ended")
+
+    @pytest.mark.parametrize("strategy", [*Strategy], ids=[each.value for each in Strategy])
+    def test_a_target_silent_from_any_message_on_holds_no_step_for_ever(
+        self, target: Target, strategy: Strategy
+    ) -> None:
+        if strategy not in target.rotator.strategies:
+            pytest.skip("the engine has no such strategy")
+        with relay(target.port) as between:
+            for at in range(1, MOST_MESSAGES):
+                made = propose(target, moved(target.material(strategy), port=between.port))
+                between.plan(Cut(at, silent=True))
+                ended = self._ends(target, replace(made, attempt_seconds=0.5))
+                met = between.met()
+                if ended and not met:
+                    return
+                if not met:
+                    # Half a second was not enough to come there.
+                    between.plan(Cut(at, silent=True))
+                    self._ends(target, replace(made, attempt_seconds=5))
+                    between.met()
+                target.rotator.set(made)
+                target.rotator.test(made)
+        raise AssertionError("the rotation never ended")
+
+    @staticmethod
+    def _ends(target: Target, made: RotationMaterial) -> bool:
+        """Return whether setSecret succeeded; fail if it hangs."""
+        succeeded = threading.Event()
+
+        def work() -> None:
+            with suppress(RotationFault):
+                target.rotator.set(made)
+                succeeded.set()
+
+        step = threading.Thread(target=work, daemon=True)
+        step.start()
+        step.join(HANGING_SECONDS)
+        assert not step.is_alive(), "it hangs"
+        return succeeded.is_set()
 
     @staticmethod
     def _interrupted(

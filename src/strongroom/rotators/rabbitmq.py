@@ -11,9 +11,11 @@ import base64
 import json
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +26,7 @@ from strongroom.rotators.deadlines import Deadline
 from strongroom.rotators.drivers import load_driver
 from strongroom.rotators.http_calls import exchange
 from strongroom.rotators.network_faults import CLOSED, network_fault
+from strongroom.rotators.sockets import shut
 from strongroom.rotators.tls import Tls, client_context, connect_as_offered, connect_by_tls
 from strongroom.rotators.usernames import UserNames
 from strongroom.secret.document import FaultKind, RotationFault, SecretDocument, Strategy
@@ -34,6 +37,8 @@ __all__ = ["password_hash", "rabbitmq"]
 EXTRA = "rabbitmq"
 PORT, TLS_PORT = 5672, 5671
 API_PORT, API_TLS_PORT = 15672, 15671
+CLOSE_SECONDS = 1.0
+"""For the broker's word that a connection has ended: whatever was to be done is done by then."""
 MOST_BYTES = 4 * 1024 * 1024
 """Of an answer of the management API."""
 REFUSED = "the target refuses user name or password"
@@ -243,11 +248,18 @@ def _connect_fault(error: Exception, *, encrypted: bool) -> RotationFault:
 
 
 def _close(connection: Any) -> None:
+    """The connection has ended, if it can be as the protocol wants it: the broker is told, and says so too."""
     errors = load_driver("pika", EXTRA).exceptions
-    try:
-        connection.close()
-    except (errors.AMQPError, OSError):
+    transport = connection._impl._transport
+    if transport is None:
         return
+    # The driver waits for the broker without bound. SSL sockets cannot be duplicated as such.
+    with socket.socket(fileno=os.dup(transport._sock.fileno())) as twin:
+        try:
+            with Deadline(CLOSE_SECONDS).ending(partial(shut, twin)):
+                connection.close()
+        except (errors.AMQPError, OSError):
+            return
 
 
 def _joined(tags: str, more: str | Sequence[str]) -> str:
