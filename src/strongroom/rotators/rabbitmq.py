@@ -248,7 +248,7 @@ def _connect_fault(error: Exception, *, encrypted: bool) -> RotationFault:
 
 
 def _close(connection: Any) -> None:
-    """The connection has ended, if it can be as the protocol wants it: the broker is told, and says so too."""
+    """The connection has ended; if it can be, as the protocol wants it: the broker is told, and says so."""
     errors = load_driver("pika", EXTRA).exceptions
     transport = connection._impl._transport
     if transport is None:
