@@ -278,6 +278,22 @@ def test_a_superuser_secret_serves_only_what_it_was_approved_for(
     assert record.message == CHANGED
 
 
+def test_a_superuser_secret_that_has_gone_does_not_keep_a_tested_version_from_its_label(
+    room: RotationRoom,
+) -> None:
+    admin = room.add_secret("admin", [json.dumps({"username": "admin", "password": "root"})])
+    secret = room.add_rotated(masterarn=admin.arn)
+    room.run(ROTATE_SECRET, ROTATE)
+    task = room.take(secret.arn)
+    while task is not None and task.step is not Step.FINISH:
+        task = room.do(task)
+    assert task is not None
+    room.run(DELETE_SECRET, {"SecretId": "admin"})
+    assert room.do(task) is None
+    assert room.history(secret.arn)[-1].outcome is Outcome.SUCCEEDED
+    assert room.labels(secret.arn) == {AWSCURRENT: TOKEN, AWSPREVIOUS: version_id(1)}
+
+
 def test_settings_come_from_tags(room: RotationRoom) -> None:
     room.add_rotated()
     room.run(
