@@ -250,7 +250,10 @@ async def _body(declared: int | None, receive: Receive, limit: int, hold: Hold) 
             break
     if declared is not None and size != declared:
         raise RequestTimeoutException(_CUT_OFF)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if size <= MAX_BODY_BYTES:
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    # On a thread: 70 MB are not put together in a moment.
+    return await asyncio.get_running_loop().run_in_executor(None, b"".join, chunks)
 
 
 def _too_large(limit: int) -> str:

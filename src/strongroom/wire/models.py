@@ -477,13 +477,13 @@ def _blob(constraints: _Constraints, sensitive: bool) -> Decode:
 
     def decode(value: Any, place: str, faults: Faults) -> Any:
         if isinstance(value, bytes):
-            # Nothing in JSON: it is the body itself (`wire/rest`).
+            # Nothing in JSON: it is the body itself (`wire/rest`), or has been decoded (`wire/lifting`).
             decoded = value
         elif not isinstance(value, str):
             raise SerializationException(f"{type_name(value)} can not be converted to a Blob")
         else:
             try:
-                decoded = _from_base64(value)
+                decoded = from_base64(value)
             except (binascii.Error, ValueError) as error:
                 raise SerializationException("A binary value is not valid base64.") from error
         constraints.check_length(len(decoded), None, place, faults)
@@ -492,7 +492,7 @@ def _blob(constraints: _Constraints, sensitive: bool) -> Decode:
     return decode
 
 
-def _from_base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
     """Return what `text` encodes, in steps: each holds up the process's other threads. Raises ValueError."""
     if len(text) <= _BASE64_STEP:
         return base64.b64decode(text, validate=True)
@@ -500,6 +500,15 @@ def _from_base64(text: str) -> bytes:
         raise ValueError("padding in between")
     steps = range(0, len(text), _BASE64_STEP)
     return b"".join([base64.b64decode(text[at : at + _BASE64_STEP], validate=True) for at in steps])
+
+
+def from_base64_within(body: bytes, start: int, end: int) -> bytes:
+    """As `from_base64`, of a part of `body`, which is not copied."""
+    if 0 <= body.find(b"=", start, end) < end - 2:
+        raise ValueError("padding in between")
+    ends = [*range(start + _BASE64_STEP, end, _BASE64_STEP), end]
+    steps = zip([start, *ends], ends, strict=False)
+    return b"".join([base64.b64decode(body[at:to], validate=True) for at, to in steps])
 
 
 def _boolean(value: Any, _place: str, _faults: Faults) -> Any:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote
 
 from strongroom.errors import SerializationException, UnknownOperationException
 from strongroom.wire.http import HttpRequest
+from strongroom.wire.lifting import parse_long
 from strongroom.wire.models import OperationModel, ServiceModel, parse_json, scalar
 
 __all__ = ["REST_TYPE", "RestAnswer", "RestRoutes", "decode_rest", "encode_rest"]
@@ -199,7 +200,7 @@ def _body(model: OperationModel, shape: Mapping[str, Any], body: bytes) -> dict[
     """Return the members a body holds; a payload member is the whole of it."""
     payload = shape.get("payload")
     if payload is None:
-        return parse_json(body) if body else {}
+        return parse_long(body, model.service, shape) if body else {}
     if not body:
         return {}
     kind = model.service.shapes[shape["members"][payload]["shape"]]["type"]

@@ -7,9 +7,11 @@ import base64
 import datetime as dt
 import io
 import json
+import queue
 import threading
 import zipfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -21,9 +23,10 @@ from botocore.credentials import Credentials
 from strongroom.operations import lambda_
 from strongroom.operations.catalog import ServedService
 from strongroom.operations.iam.credentials import make_access_key
+from strongroom.operations.lambda_ import uploads
 from strongroom.ports import ACCESS_KEYS, FUNCTIONS, InvocationResult
 from strongroom.server.pipeline import SMALL_BODY_BYTES, Pipeline
-from strongroom.wire import models
+from strongroom.wire import lifting
 from strongroom.wire.http import HttpRequest, HttpResponse
 from support.identity_room import service
 from support.key_room import ACCOUNT, REGION
@@ -76,11 +79,17 @@ class House:
         self, method: str, path: str, body: bytes = b"", *, sent: bytes | None = None, **headers: str
     ) -> HttpResponse:
         """Answer a signed call; `sent`: what arrives in place of the body that was signed."""
+        return asyncio.run(self.pipeline.answer(self.sent(method, path, body, sent=sent, **headers)))
+
+    def sent(
+        self, method: str, path: str, body: bytes = b"", *, sent: bytes | None = None, **headers: str
+    ) -> HttpRequest:
+        """Return a signed call as it arrives."""
         named = {"Host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
         request = AWSRequest(method=method, url=f"http://localhost{path}", data=body, headers=named)
         SigV4Auth(self.credentials, "lambda", REGION).add_auth(request)
         raw_path, _, raw_query = path.partition("?")
-        received = HttpRequest(
+        return HttpRequest(
             method=method,
             raw_path=raw_path,
             raw_query=raw_query,
@@ -91,7 +100,6 @@ class House:
             source_ip="192.0.2.7",
             secure=False,
         )
-        return asyncio.run(self.pipeline.answer(received))
 
     def record(self) -> dict[str, Any]:
         """Return the last record of the trail or of a write."""
@@ -178,17 +186,52 @@ def test_a_large_body_is_looked_at_once_and_not_in_the_event_loop(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[int] = []
-    before = models._from_base64
+    before = lifting.from_base64_within
 
-    def watched(text: str) -> bytes:
+    def watched(body: bytes, start: int, end: int) -> bytes:
         threads.append(threading.get_ident())
-        return before(text)
+        return before(body, start, end)
 
-    monkeypatch.setattr(models, "_from_base64", watched)
+    monkeypatch.setattr(lifting, "from_base64_within", watched)
     answer = house.call("POST", PATH, creation(stored(NOISE)))
     assert answer.status == 201
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+
+
+def test_other_calls_are_answered_while_a_large_body_is_looked_at(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each of its slow steps the large call waits until another one has been answered."""
+    # As in the real store, readers do not wait for one another.
+    monkeypatch.setattr(house.room.store, "gate", nullcontext())
+    answered = {step: threading.Event() for step in ("decoded", "unpacked", "sealed")}
+    begun: queue.Queue[str] = queue.Queue()
+
+    def held(module: Any, name: str, step: str) -> None:
+        before = getattr(module, name)
+
+        def wait(*arguments: Any) -> Any:
+            begun.put(step)
+            assert answered[step].wait(30), f"nobody else was answered while it was {step}"
+            return before(*arguments)
+
+        monkeypatch.setattr(module, name, wait)
+
+    held(lifting, "from_base64_within", "decoded")
+    held(uploads, "unzipped_size", "unpacked")
+    held(uploads, "seal_code", "sealed")
+
+    async def both() -> list[int]:
+        large = asyncio.create_task(house.pipeline.answer(house.sent("POST", PATH, creation(stored(NOISE)))))
+        for step, event in answered.items():
+            assert await asyncio.to_thread(begun.get, timeout=30) == step
+            other = await house.pipeline.answer(house.sent("GET", f"{PATH}/nobody"))
+            assert (other.status, large.done()) == (404, False)
+            event.set()
+        return [(await large).status]
+
+    assert asyncio.run(both()) == [201]
 
 
 def test_a_large_body_that_was_changed_on_the_way_is_refused(house: House) -> None:
