@@ -85,7 +85,7 @@ class AccountRotator:
             return
         for document, name in self._own_candidates(material):
             try:
-                with self._open(document, name, deadline) as session:
+                with self._open(document, name, deadline) as session, _changing():
                     session.change_own(pending, document)
                     return
             except _LoginRefused:
@@ -140,7 +140,8 @@ class AccountRotator:
             told = RotationFault if entered or fault.kind is not FaultKind.LOGIN else _LoginRefused
             # Whether the target answers does not depend on whose version is tried first.
             of_any = fault.kind in _OF_THE_TARGET and name in (CURRENT, PENDING, PREVIOUS, LEFT)
-            raise told(fault.kind, fault.message if of_any else f"{name}: {fault.message}") from fault
+            message = fault.message if of_any else f"{name}: {fault.message}"
+            raise told(fault.kind, message, sent=fault.sent) from fault
 
     # What is made sure of before
 
@@ -234,6 +235,16 @@ class AccountRotator:
         with self._open(self._admin(material), name, deadline) as session:
             yield CheckFinding("superuser login", None, f"{name} logs in")
             yield from session.examine_clone(material.current, pending)
+
+
+@contextmanager
+def _changing() -> Iterator[None]:
+    """A fault says so if the target may have carried the change out and could not tell."""
+    try:
+        yield
+    except RotationFault as fault:
+        fault.sent = fault.kind is FaultKind.UNREACHABLE
+        raise
 
 
 class _LoginRefused(RotationFault):

@@ -5,6 +5,7 @@ Source: fact sheet rotation sections 6 and 7.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
@@ -53,9 +54,11 @@ class RotationFault(Exception):
     text of the target's that might repeat one.
     """
 
-    def __init__(self, kind: FaultKind, message: str) -> None:
+    def __init__(self, kind: FaultKind, message: str, *, sent: bool = False) -> None:
         super().__init__(message)
         self.kind = kind
+        self.sent = sent
+        """Whether the target may have been given the new credential: nobody heard what became of it."""
 
     @property
     def message(self) -> str:
@@ -132,22 +135,31 @@ class SecretDocument(Mapping[str, Any]):
 
     def encode(self) -> str:
         """Return the JSON to be stored as SecretString."""
-        return orjson.dumps(self._members).decode()
+        return json.dumps(self._members, ensure_ascii=False, separators=(",", ":"))
 
 
 def parse_document(value: SecretValue) -> SecretDocument:
     """Return the members of a secret's JSON.
 
     Raises:
-        RotationFault: the value is binary, no JSON, or no JSON object.
+        RotationFault: the value is binary, no JSON, no JSON object, or has a member twice.
     """
     if value.text is None:
         raise RotationFault(FaultKind.SECRET, "the secret is binary; rotation needs a JSON object as text")
     try:
-        members = orjson.loads(value.text)
-    except orjson.JSONDecodeError:
+        # The one is strict; the other keeps numbers of any length, and tells of a member that is there twice.
+        orjson.loads(value.text)
+        members = json.loads(value.text, object_pairs_hook=_members)
+    except (ValueError, RecursionError):
         # The cause would quote the text.
         raise RotationFault(FaultKind.SECRET, "the secret's value is no valid JSON") from None
     if not isinstance(members, dict):
         raise RotationFault(FaultKind.SECRET, "the secret's value must be a JSON object")
     return SecretDocument(members)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise RotationFault(FaultKind.SECRET, "the secret's JSON has a member twice; which one counts?")
+    return members

@@ -51,8 +51,9 @@ class RotationRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """setSecret has been begun, in this attempt or an earlier one: the target may have the version's
     credential."""
     changed: bool = False
-    """setSecret has been done, in this attempt or an earlier one: the target has the version's credential,
-    and with a single user AWSCURRENT may open nothing until the run has ended."""
+    """setSecret has been done, in this attempt or an earlier one, or broke off when it may have been: the
+    target has the version's credential, or may have it, and with a single user AWSCURRENT may open nothing
+    until the run has ended."""
     tested: bool = False
     """testSecret has gone well, in this attempt or an earlier one."""
     test_only: bool = False

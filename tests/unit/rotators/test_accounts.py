@@ -145,6 +145,24 @@ def test_one_user_falls_back_to_the_previous_password(target: Target) -> None:
     assert target.done == ["app", "app", "app", "changes its own"]
 
 
+@pytest.mark.parametrize(("kind", "sent"), [(FaultKind.UNREACHABLE, True), (FaultKind.PRIVILEGE, False)])
+def test_a_change_that_broke_off_may_have_been_carried_out(
+    target: Target, kind: FaultKind, sent: bool
+) -> None:
+    made = proposed(target, material(SINGLE))
+    target.refuses = RotationFault(kind, "it broke off")
+    with pytest.raises(RotationFault) as caught:
+        AccountRotator(target).set(made)
+    assert caught.value.sent is sent
+
+
+def test_who_could_not_log_in_has_changed_nothing(target: Target) -> None:
+    made = proposed(target, material(SINGLE, password="never set"))
+    with pytest.raises(RotationFault) as caught:
+        AccountRotator(target).set(made)
+    assert caught.value.sent is False
+
+
 def test_one_user_falls_back_to_what_abandoned_rotations_left(target: Target) -> None:
     lost = material(SINGLE, password="never set")
     left = [material(SINGLE, password="neither").current, material(SINGLE).current]

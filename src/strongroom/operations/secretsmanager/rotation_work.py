@@ -222,6 +222,8 @@ def _fail(
     told: str,
     now: dt.datetime,
 ) -> None:
+    if fault.sent:
+        run = replace(run, changed=True)
     failure = RotationFailure(step=step, kind=fault.kind.value, message=fault.message, at=now)
     unit.record(run_event("Failed", secret, run, now, resources.entropy, error_message=told))
     later = steps.after_failure(run, failure, turn_after(secret, now))

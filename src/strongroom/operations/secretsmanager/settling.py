@@ -35,6 +35,9 @@ def verify_settled(call: Call, unit: ReadUnit, secret: Secret) -> None:
     pending = secret.labels.get(AWSPENDING)
     if call.waited or pending is None or pending == secret.labels.get(AWSCURRENT) or _rotates(call):
         return
+    if secret.rotation is not None and secret.rotation.admin_use is not None:
+        # Users take turns: the current one goes on opening.
+        return
     # Replicas move in the transaction of their primary.
     primary = secret.replica_of or secret.arn
     if secret.cross_account_primary is not None:

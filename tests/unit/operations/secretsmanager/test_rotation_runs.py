@@ -641,6 +641,21 @@ def test_the_rotation_after_an_abandoned_one_opens_with_what_that_left_and_takes
     assert room.document(secret.arn)["note"] == "as before, with a note"
 
 
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_change_that_may_have_been_carried_out_waits_for_no_window(
+    room: RotationRoom, *, sent: bool
+) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    room.rotator.refused["set"] = RotationFault(FaultKind.UNREACHABLE, "it broke off", sent=sent)
+    for _ in range(5):
+        room.work()
+        duty = room.duty(secret.arn)
+        assert duty is not None
+        room.clock.time = duty.due_at
+    assert (room.clock.now() - NOON < dt.timedelta(hours=1)) is sent
+
+
 def test_a_version_made_current_untried_takes_no_label_off(room: RotationRoom) -> None:
     secret = room.add_rotated()
     room.run(ROTATE_SECRET, ROTATE)
