@@ -5,7 +5,7 @@ is there has to be touched, and small runs become one now and then.
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -22,7 +22,6 @@ SMALL_RUN: Final = 16 * 1024
 """A run of so many postings stays as it is until its shard is packed."""
 SLAB_POSTINGS: Final = 64 * 1024
 """About how many are sorted at once when shards are packed."""
-MAX_SLABS: Final = 1 << 16
 
 _FIRST_CHUNK: Final = (
     "SELECT first, data FROM chunks WHERE run = ?1 AND first >= coalesce("
@@ -104,22 +103,26 @@ def join_runs(connection: sqlite3.Connection, schemas: Sequence[str], stopped: C
         for schema in schemas
         for run in run_ids(connection, schema)
     ]
-    slabs = max(1, min(MAX_SLABS, total // SLAB_POSTINGS))
-    # Keys are evenly spread, so slabs of keys are of about one size.
-    bounds = [(MAX_SLABS * number // slabs).to_bytes(2, "big") for number in range(1, slabs)]
+    _write_run(connection, _merged(sources, stopped), total)
 
-    def joined() -> Iterator[bytes]:
-        for bound in [*bounds, None]:
-            if stopped():
-                raise InterruptedError("packing was stopped")
-            slab: list[bytes] = []
-            for source in sources:
-                slab += source.before(bound)
-            # Each source's part is in order already, of which this sort makes use.
-            slab.sort()
-            yield from slab
 
-    _write_run(connection, joined(), total)
+def _merged(sources: Sequence[_Source], stopped: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield the postings of all sources in order. No more than some slabs of them are in memory."""
+    share = max(CHUNK_POSTINGS, SLAB_POSTINGS // max(1, len(sources)))
+    while True:
+        if stopped():
+            raise InterruptedError("packing was stopped")
+        # Up to the least of these nobody has anything that is not at hand.
+        ends = [end for source in sources if (end := source.fill(share)) is not None]
+        bound = min(ends, default=None)
+        slab: list[bytes] = []
+        for source in sources:
+            slab += source.up_to(bound)
+        if not slab:
+            return
+        # Each source's part is in order already, of which this sort makes use.
+        slab.sort()
+        yield from slab
 
 
 class _Source:
@@ -127,21 +130,22 @@ class _Source:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._rest: list[bytes] = []
+        self._held: list[bytes] = []
 
-    def before(self, bound: bytes | None) -> list[bytes]:
-        """Return the next ones, as far as they are before a key; None: all."""
-        found, self._rest = self._rest, []
-        while bound is None or not found or found[-1] < bound:
+    def fill(self, count: int) -> bytes | None:
+        """Have so many at hand and return the last of them; None: these are all that are left."""
+        while len(self._held) < count:
             chunk = next(self._chunks, None)
             if chunk is None:
-                break
-            found += _split(chunk)
-        if bound is not None and found and found[-1] >= bound:
-            end = bisect_left(found, bound)
-            self._rest = found[end:]
-            del found[end:]
-        return found
+                return None
+            self._held += _split(chunk)
+        return self._held[-1]
+
+    def up_to(self, bound: bytes | None) -> list[bytes]:
+        """Take what is at hand up to a posting; None: all of it."""
+        end = len(self._held) if bound is None else bisect_right(self._held, bound)
+        taken, self._held = self._held[:end], self._held[end:]
+        return taken
 
 
 def _alike(connection: sqlite3.Connection) -> list[int]:
