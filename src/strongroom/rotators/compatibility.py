@@ -24,6 +24,8 @@ TRIED_ON: Mapping[str, str] = {
 DEVIATIONS: Sequence[str] = (
     "AWS's templates for Db2, InfluxDB and Active Directory, and the empty template, have no rotator here; "
     "deploy them as functions.",
+    "The engine `elasticache`, and the template of that name, speak Redis's ACL commands. AWS's ElastiCache "
+    "takes passwords by its own API alone; a function has to do that.",
     "MySQL itself, Aurora, Redshift, SQL Server, Oracle and MongoDB are *not verified here*: the tests "
     "cannot start them. The suite runs against one that an environment variable names "
     "(STRONGROOM_TEST_MYSQL_URL and so on; see the guide to rotators).",

@@ -1,4 +1,4 @@
-"""Users of Redis, Valkey and ElastiCache. Source: fact sheet rotation sections 6 and 7.
+"""Users of Redis and Valkey. Source: fact sheet rotation sections 6 and 7.
 
 Passwords are set by their SHA-256 (`ACL SETUSER … #hash`), which is what the server keeps of them, so no
 password is in a command. A user may have several: the one an application still holds stays until the next

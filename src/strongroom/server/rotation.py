@@ -42,6 +42,7 @@ from strongroom.secret.runs import RotationDuty
 from strongroom.server.drivers import are_functions, open_functions, open_rotators
 from strongroom.server.homes import NO_HOME, Home
 from strongroom.server.log import open_log
+from strongroom.server.memory import bound_memory
 from strongroom.server.metering import PUBLISH_SECONDS, Family, publish, resident
 from strongroom.server.pipeline import Pipeline
 from strongroom.server.rotation_memory import RunMemory
@@ -64,6 +65,8 @@ THREADS: Final = 8
 failed: what hangs holds up nobody else's first attempt."""
 TICK_SECONDS: Final = 0.02
 NICENESS: Final = 10
+DATA_BYTES: Final = 1 << 30
+"""What the process may keep in memory: ten times what it needs."""
 REST_SECONDS: Final = 30.0
 HUNG_SECONDS: Final = 1080.0
 """When a step has certainly outlived every deadline: the lease is about to end."""
@@ -289,6 +292,8 @@ def run_rotations(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Whoever waits for an answer comes first.
     os.nice(NICENESS)
+    # A target may answer without end.
+    bound_memory(DATA_BYTES)
     log = open_log("rotation")
     store = SqliteStore.open(room.path)
     trail = SegmentTrail.open(room.trail, role="rotation", sync_every_record=settings.sync_every_record)

@@ -29,6 +29,7 @@ from strongroom.server.clerk import run_clerk
 from strongroom.server.homes import NO_HOME, Home, home_of
 from strongroom.server.keeper import run_keeper
 from strongroom.server.log import open_log
+from strongroom.server.memory import keep_memory
 from strongroom.server.metering import clear_metrics
 from strongroom.server.rotation import run_rotations
 from strongroom.server.settings import Settings, Tls
@@ -76,6 +77,7 @@ def free_address(host: str, port: int) -> int:
 
 def supervise(settings: Settings, room: Room, root_key: HeldRootKey) -> None:
     """Serve until SIGTERM or SIGINT; calls under way are finished and the last records are exported."""
+    keep_memory()
     multiprocessing.set_start_method("fork", force=True)
     models = {name: load_service(name) for name in CATALOG}
     log = open_log("supervisor")
