@@ -34,7 +34,7 @@ INDEX: Final = "index/events"
 FORMAT: Final = 2
 """Of another one nothing is read: the index is made again."""
 BUSY_MS: Final = 5_000
-WRITER_CACHE_KIB: Final = 48 * 1024
+WRITER_CACHE_KIB: Final = 8 * 1024
 READER_CACHE_KIB: Final = 256
 """Of each file: there may be some dozens, and what is read again is in the system's memory."""
 
