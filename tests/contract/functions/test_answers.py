@@ -402,3 +402,16 @@ def handler(event, context):
 def test_decimals_are_answered_as_numbers(runner: SandboxRunner) -> None:
     code = "import decimal\ndef handler(event, context): return {'n': decimal.Decimal('1.5')}\n"
     assert answer(runner, an_invocation(code)) == {"n": 1.5}
+
+
+def test_garbage_is_collected_once_the_function_is_loaded(runner: SandboxRunner) -> None:
+    code = """
+import gc, weakref
+class Cycle:
+    def __init__(self): self.own = self
+def handler(event, context):
+    gone = weakref.ref(Cycle())
+    gc.collect()
+    return [gc.isenabled(), gone() is None]
+"""
+    assert answer(runner, an_invocation(code)) == [True, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import socket
@@ -55,6 +56,8 @@ class _Runtime:
         sys.dont_write_bytecode = True
         sys.path += config["packages"]
         spare_pyopenssl()
+        # What is imported stays. Looking for garbage in it takes a quarter of the time that imports take.
+        gc.disable()
         if config["preload"]:
             preload()
         self._send({"kind": "ready"})
@@ -72,6 +75,8 @@ class _Runtime:
                     handler = load_handler(load["handler"])
                 except Exception as error:
                     fault = error
+                gc.freeze()
+                gc.enable()
                 self._send({"kind": "loaded"})
             self._answer(handler, call, fault)
             if fault is not None:
