@@ -105,7 +105,7 @@ def restore_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, 
     if is_marked(secret):
         restored = restore(secret, call.received_at)
         unit.save_secret(restored)
-        rotation_runs.schedule(unit, restored)
+        rotation_runs.resume(unit, restored, call.received_at, call.resources.entropy)
         for version in unit.versions(secret.arn):
             unit.record(
                 version_event(

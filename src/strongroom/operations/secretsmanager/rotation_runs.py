@@ -26,9 +26,9 @@ from strongroom.ports import ROTATION_DUTIES, ROTATION_HISTORY, Entropy, ReadUni
 from strongroom.secret import steps
 from strongroom.secret.lifecycle import changed_at, is_marked
 from strongroom.secret.records import Secret
-from strongroom.secret.rotation import NOT_COMPLETE, turn_of
+from strongroom.secret.rotation import NOT_COMPLETE, pending_version, turn_of
 from strongroom.secret.runs import Outcome, RotationDuty, RotationRun, Step
-from strongroom.secret.staging import attach
+from strongroom.secret.staging import abandoned_labels, attach
 
 __all__ = [
     "abandon",
@@ -37,6 +37,7 @@ __all__ = [
     "follow_change",
     "forget_duty",
     "known_token",
+    "resume",
     "schedule",
     "verify_label_may_go",
     "verify_none_running",
@@ -107,6 +108,19 @@ def begin(
         secret, labels=attach(secret.labels, AWSPENDING, version_id), last_changed_at=changed_at(secret, now)
     )
     return labelled, run
+
+
+def resume(unit: WriteUnit, secret: Secret, now: dt.datetime, entropy: Entropy) -> None:
+    """Of a secret that is there again: a rotation which its deletion broke off after the target was given the
+    new credential is due now; else it waits for its next turn."""
+    pending = pending_version(secret)
+    left = {secret.labels[label] for label in abandoned_labels(secret.labels)}
+    if pending is None or pending not in left or secret.rotation is None or not secret.rotation.enabled:
+        schedule(unit, secret)
+        return
+    _, run = begin(unit, secret, pending, now, entropy)
+    duty = RotationDuty(secret_arn=secret.arn, due_at=now, run=replace(run, given=True, changed=True))
+    unit.save(ROTATION_DUTIES, duty)
 
 
 def forget_duty(unit: WriteUnit, secret: Secret, now: dt.datetime, reason: str) -> Secret:

@@ -641,6 +641,37 @@ def test_the_rotation_after_an_abandoned_one_opens_with_what_that_left_and_takes
     assert room.document(secret.arn)["note"] == "as before, with a note"
 
 
+def test_a_rotation_broken_off_by_deletion_goes_on_when_the_secret_is_back(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, {each: ROTATE[each] for each in ("SecretId", "ClientRequestToken")})
+    room.rotator.refused["test"] = RotationFault(FaultKind.UNREACHABLE, "the target is down")
+    room.work()
+    room.rotator.refused.clear()
+    room.run(DELETE_SECRET, {"SecretId": "db"}, now=room.clock.now())
+    room.clock.pass_(days=1)
+    assert room.due() == []
+    room.run(RESTORE_SECRET, {"SecretId": "db"}, now=room.clock.now())
+    room.work()
+    assert room.labels(secret.arn) == {AWSCURRENT: TOKEN, AWSPREVIOUS: version_id(1)}
+    assert room.target.takes(room.document(secret.arn))
+    told = [each for each in room.events() if each.startswith("Rotation")]
+    assert told == ["RotationStarted", "RotationFailed", "RotationStarted", "RotationSucceeded"]
+
+
+def test_a_rotation_whose_target_knows_nothing_of_it_waits_for_its_turn_when_the_secret_is_back(
+    room: RotationRoom,
+) -> None:
+    secret = room.add_rotated()
+    room.run(ROTATE_SECRET, ROTATE)
+    room.rotator.refused["create"] = RotationFault(FaultKind.SECRET, "no password can be made")
+    room.work()
+    room.run(DELETE_SECRET, {"SecretId": "db"}, now=room.clock.now())
+    room.run(RESTORE_SECRET, {"SecretId": "db"}, now=room.clock.now())
+    duty = room.duty(secret.arn)
+    assert duty is not None
+    assert (duty.run, duty.due_at > room.clock.now()) == (None, True)
+
+
 @pytest.mark.parametrize("sent", [False, True])
 def test_a_change_that_may_have_been_carried_out_waits_for_no_window(
     room: RotationRoom, *, sent: bool
