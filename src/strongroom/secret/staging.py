@@ -72,7 +72,12 @@ def abandoned_labels(labels: Labels) -> list[StagingLabel]:
     return sorted(label for label in labels if f"{label}_".startswith(f"{ABANDONED}_"))
 
 
-def _verify_number(labels: Labels) -> None:
+def verify_number(labels: Labels) -> None:
+    """Pass unless a secret would have too many labels.
+
+    Raises:
+        LimitExceededException: more than 20.
+    """
     # Ours are not counted: what keeps a credential findable is not refused, and takes nobody's place.
     if len(without_abandoned(labels)) > MAX_LABELS:
         raise LimitExceededException(TOO_MANY_LABELS)
@@ -96,7 +101,7 @@ def after_new_version(labels: Labels, version_id: VersionId, stages: Sequence[st
         result = attach(result, label, version_id)
     if AWSCURRENT in wanted and result.get(AWSPENDING, version_id) != version_id:
         result = {label: version for label, version in result.items() if label != AWSPENDING}
-    _verify_number(result)
+    verify_number(result)
     return result
 
 
@@ -138,5 +143,5 @@ def after_stage_update(
             f"to version {holder}, so you must explicitly reference that version in RemoveFromVersionId."
         )
     moved = attach(labels, label, move_to)
-    _verify_number(moved)
+    verify_number(moved)
     return moved

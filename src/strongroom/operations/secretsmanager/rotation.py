@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from strongroom.errors import InvalidParameterException, ResourceExistsException
 from strongroom.function.references import parse_function_ref
-from strongroom.names import AWSCURRENT, VersionId
+from strongroom.names import AWSCURRENT, AWSPENDING, VersionId
 from strongroom.operations.call import AuthorizedCall, Call, Operation, ResourcePolicy, Target, Unit
 from strongroom.operations.datakeys import open_value
 from strongroom.operations.lambda_.standing import stored_function
@@ -32,6 +32,7 @@ from strongroom.ports import FUNCTION_POLICIES, ReadUnit, WriteUnit
 from strongroom.secret.lifecycle import changed_at
 from strongroom.secret.records import Secret
 from strongroom.secret.rotation import cancelled, configured, is_function_arn, pending_version
+from strongroom.secret.staging import attach, verify_number
 from strongroom.secret.steps import CANCELLED
 
 _ROTATE: Final = "secretsmanager:RotateSecret"
@@ -54,6 +55,7 @@ def rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         InvalidRequestException: it is marked or a replica; an earlier rotation is not complete; or no
             function is named, now or before, and there is no rotator for what the value says.
         AccessDeniedException: there is no such function, or its policy does not let Secrets Manager in.
+        LimitExceededException: the secret has 20 staging labels, and AWSPENDING would be one more.
     Whatever is raised, nothing is stored.
     """
     call, request = authorized.call, authorized.request
@@ -74,6 +76,7 @@ def rotate_secret(authorized: AuthorizedCall, unit: WriteUnit) -> Mapping[str, A
         raise ResourceExistsException(token_in_use(token, secret.arn))
     secret = replace(secret, rotation=rotation)
     if choice.carried_out:
+        verify_number(attach(secret.labels, AWSPENDING, VersionId(token)))
         secret = _begun(call, unit, secret, VersionId(token))
     secret = _save(call, unit, secret)
     schedule(unit, secret)

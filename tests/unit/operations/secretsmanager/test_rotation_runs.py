@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from strongroom.errors import (
     AccessDeniedException,
     InvalidRequestException,
+    LimitExceededException,
     ResourceNotFoundException,
     ServiceError,
 )
@@ -639,6 +640,17 @@ def test_the_rotation_after_an_abandoned_one_opens_with_what_that_left_and_takes
     assert room.labels(secret.arn) == {AWSCURRENT: third, AWSPREVIOUS: LATER_TOKEN}
     assert room.target.takes(room.document(secret.arn))
     assert room.document(secret.arn)["note"] == "as before, with a note"
+
+
+def test_a_secret_with_all_its_labels_does_not_begin_to_rotate(room: RotationRoom) -> None:
+    secret = room.add_rotated()
+    for number in range(19):
+        more = {"VersionStage": f"L{number}", "MoveToVersionId": version_id(1)}
+        room.run(UPDATE_SECRET_VERSION_STAGE, {"SecretId": "db", **more})
+    assert refused(room, LimitExceededException, ROTATE_SECRET, ROTATE) == (
+        "You can't have more than 20 staging labels across all versions of a secret."
+    )
+    assert room.duty(secret.arn) is None
 
 
 def test_a_rotation_broken_off_by_deletion_goes_on_when_the_secret_is_back(room: RotationRoom) -> None:
