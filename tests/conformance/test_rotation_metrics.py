@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from strongroom.names import AWSCURRENT
 from strongroom.ports import ReadUnit, WriteUnit
 from strongroom.secret.records import Secret, SecretVersion
-from strongroom.server.rotation import THREADS
+from strongroom.server.rotating import THREADS
 from strongroom.store.sqlite import SqliteStore
 from support.dialogue import fresh, until
 from support.drawer import Drawer

@@ -59,13 +59,13 @@ def stopped_at_writes() -> None:
 def short_pauses() -> None:
     from strongroom.operations.secretsmanager import settling
     from strongroom.secret import steps
-    from strongroom.server import pipeline, rotation, rotation_steps, supervisor
+    from strongroom.server import pipeline, rotating, rotation_steps, supervisor
 
     steps.RETRY_PAUSES = tuple(dt.timedelta(seconds=0.1) for _ in range(20))  # type: ignore[misc]
     # Who looks while a rotation is stopped looks at how it would stay.
     settling.SETTLING = dt.timedelta(seconds=0.2)  # type: ignore[misc]
     pipeline.WAITED_SECONDS = 0.2  # type: ignore[misc]
-    rotation.REST_SECONDS = 0.2  # type: ignore[misc]
+    rotating.REST_SECONDS = 0.2  # type: ignore[misc]
     rotation_steps.ATTEMPT_SECONDS = ATTEMPT_SECONDS  # type: ignore[misc]
     supervisor.RESTART_SECONDS = 0.05  # type: ignore[misc]
 

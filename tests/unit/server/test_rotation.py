@@ -20,8 +20,8 @@ from strongroom.operations.secretsmanager.rotation import ROTATE_SECRET
 from strongroom.operations.secretsmanager.rotation_sweep import DutySweep
 from strongroom.secret.document import FaultKind, RotationFault
 from strongroom.secret.runs import Outcome
-from strongroom.server import rotation
-from strongroom.server.rotation import Rotations
+from strongroom.server import rotating, rotation
+from strongroom.server.rotating import Rotations
 from strongroom.trail.segment import SegmentTrail
 from strongroom.trail.verification import verify_trail
 from support.function_room import RememberingLog
@@ -103,7 +103,7 @@ def test_so_many_are_done_at_once_and_the_others_wait(room: RotationRoom, rotati
 def test_what_hangs_holds_up_nobody_elses_first_attempt(
     room: RotationRoom, log: RememberingLog, monkeypatch: pytest.MonkeyPatch, *, by_functions: bool
 ) -> None:
-    monkeypatch.setattr(rotation, "AT_ONCE", 1000)
+    monkeypatch.setattr(rotating, "AT_ONCE", 1000)
     open_, begun = threading.Event(), threading.Semaphore(0)
     if by_functions:
         room.add_function()
@@ -166,7 +166,7 @@ def test_many_that_are_due_begin_one_by_one_and_a_few_at_once(
         asked.append((waiting, late_seconds))
         return 3600.0
 
-    monkeypatch.setattr(rotation, "pause_after", pause_after)
+    monkeypatch.setattr(rotating, "pause_after", pause_after)
     arns = [rotated(room, f"db{number}", f"user{number}") for number in range(10)]
     room.clock.pass_(seconds=7)
     for done in (1, 2):
@@ -192,11 +192,11 @@ def test_a_tick_that_is_late_does_not_slow_the_pace_down(
     behind: float,
     made_good: float,
 ) -> None:
-    monkeypatch.setattr(rotation, "pause_after", lambda waiting, late_seconds: 3600.0)
+    monkeypatch.setattr(rotating, "pause_after", lambda waiting, late_seconds: 3600.0)
     for number in range(9):
         rotated(room, f"db{number}", f"user{number}")
     moment = time.monotonic()
-    monkeypatch.setattr(rotation.time, "monotonic", lambda: moment)
+    monkeypatch.setattr(rotating.time, "monotonic", lambda: moment)
     rotations._begin_again = moment - behind
     rotations.tick()
     monkeypatch.undo()
@@ -232,14 +232,14 @@ def test_what_cannot_be_recorded_is_left_alone_for_a_while(
         raise ServiceUnavailableException("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rotation, "take", failing)
+        patch.setattr(rotating, "take", failing)
         rotations.tick()
         idle(rotations)
         rotations.tick()
         idle(rotations)
     assert log.errors() == ["a rotation was interrupted"]
     assert room.rotator.begun == []
-    monkeypatch.setattr(rotation, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(rotating, "REST_SECONDS", 0.0)
     rotations._resting.clear()
     rotations.tick()
     idle(rotations)
@@ -255,12 +255,12 @@ def test_what_was_begun_and_cannot_be_recorded_is_taken_up_later(
         raise ServiceUnavailableException("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rotation, "proceed", failing)
+        patch.setattr(rotating, "proceed", failing)
         rotations.tick()
         idle(rotations)
     assert log.errors() == ["a rotation was interrupted"]
     assert room.due() == []
-    room.clock.pass_(seconds=rotation.REST_SECONDS)
+    room.clock.pass_(seconds=rotating.REST_SECONDS)
     rotations._resting.clear()
     rotations.tick()
     idle(rotations)
@@ -333,7 +333,7 @@ def test_a_step_that_outlives_every_deadline_is_noticed(
     rotations.tick()
     assert begun.wait(SECONDS)
     assert rotations.hung() is None
-    monkeypatch.setattr(rotation, "HUNG_SECONDS", -1.0)
+    monkeypatch.setattr(rotating, "HUNG_SECONDS", -1.0)
     assert rotations.hung() == arn
     go_on.set()
     idle(rotations)
@@ -409,7 +409,7 @@ def test_secrets_without_a_duty_are_looked_for_until_all_were_seen(
 
     with monkeypatch.context() as broken:
         broken.setattr(room.unit, "secrets_after", damaged)
-        assert rotation.advance(sweep, log) == rotation.REST_SECONDS
+        assert rotation.advance(sweep, log) == rotating.REST_SECONDS
     assert [line[:2] for line in log.lines] == [
         ("error", "cannot look for secrets that nothing is due for yet")
     ]

@@ -15,7 +15,7 @@ from strongroom.operations.secretsmanager.rotation import ROTATE_SECRET
 from strongroom.operations.secretsmanager.versions import UPDATE_SECRET_VERSION_STAGE
 from strongroom.secret.material import RotationMaterial
 from strongroom.secret.runs import Outcome, Step
-from strongroom.server.rotation import Rotations
+from strongroom.server.rotating import Rotations
 from strongroom.server.rotation_memory import RunMemory
 from strongroom.server.rotation_steps import Calls, RotationSteps
 from support.function_room import RememberingLog
