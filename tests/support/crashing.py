@@ -327,7 +327,9 @@ def children(pid: int) -> list[int]:
     """Return the living child processes of `pid`, of all its threads."""
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(each) for each in path.read_text().split()]
+        # Threads end while one looks.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(each) for each in path.read_text().split()]
     return found
 
 
