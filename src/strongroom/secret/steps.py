@@ -36,6 +36,7 @@ __all__ = [
     "before_step",
     "next_action",
     "seen_of",
+    "without_pending",
 ]
 
 RETRY_PAUSES: Final = tuple(dt.timedelta(seconds=each) for each in (5, 30, 120, 600))
@@ -163,12 +164,15 @@ def after_end(run: RotationRun, labels: Labels) -> Labels:
 def after_success(run: RotationRun, labels: Labels) -> Labels:
     """Return the labels after the run has succeeded. Whatever earlier ones left in the target, this one's
     credential has logged in since; unless somebody made it current before it was tried."""
-    labels = {
-        label: version
-        for label, version in labels.items()
-        if label != AWSPENDING or version != run.version_id
-    }
+    labels = without_pending(run, labels)
     return without_abandoned(labels) if run.tested else labels
+
+
+def without_pending(run: RotationRun, labels: Labels) -> Labels:
+    """Return the labels with AWSPENDING off the run's version; on another it stays."""
+    if labels.get(AWSPENDING) != run.version_id:
+        return labels
+    return {label: version for label, version in labels.items() if label != AWSPENDING}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from strongroom.names import AWSPENDING, AccountId, Arn, Region, VersionId
+from strongroom.names import AccountId, Arn, Region, VersionId
 from strongroom.operations.call import Call, Resources
 from strongroom.operations.rotation_role import service_call
 from strongroom.operations.secretsmanager.replicas import propagate
@@ -32,6 +32,7 @@ from strongroom.secret.lifecycle import changed_at, is_marked
 from strongroom.secret.records import Secret
 from strongroom.secret.rotation import pending_version, rescheduled, turn_after, turn_at
 from strongroom.secret.runs import Outcome, RotationDuty, RotationFailure, RotationRun, Step
+from strongroom.secret.staging import Labels
 
 __all__ = ["Task", "due", "fail", "proceed", "put_back", "release_others", "take"]
 
@@ -200,14 +201,8 @@ def _complete(
 ) -> None:
     rotation = rescheduled(secret.rotation, now)
     assert rotation is not None  # noqa: S101 - the machine has seen that it is on
-    labels = steps.after_success(run, secret.labels)
-    changed = secret.last_changed_at if labels == secret.labels else changed_at(secret, now)
-    done = replace(
-        secret,
-        labels=labels,
-        last_changed_at=changed,
-        rotation=replace(rotation, last_rotated_at=now),
-    )
+    labelled = _labelled(secret, steps.after_success(run, secret.labels), now)
+    done = replace(labelled, rotation=replace(rotation, last_rotated_at=now))
     _end(unit, resources, done, run, now, Outcome.SUCCEEDED)
     unit.record(run_event("Succeeded", secret, run, now, resources.entropy))
 
@@ -249,9 +244,12 @@ def _end(
 
 
 def _without_pending(secret: Secret, run: RotationRun, now: dt.datetime) -> Secret:
-    if secret.labels.get(AWSPENDING) != run.version_id:
+    return _labelled(secret, steps.without_pending(run, secret.labels), now)
+
+
+def _labelled(secret: Secret, labels: Labels, now: dt.datetime) -> Secret:
+    if labels == secret.labels:
         return secret
-    labels = {label: version for label, version in secret.labels.items() if label != AWSPENDING}
     return replace(secret, labels=labels, last_changed_at=changed_at(secret, now))
 
 
